@@ -1,0 +1,11 @@
+//! ghswarm: one GitHub API budget for a whole fleet of runners.
+//!
+//! Modules stand here in layer order; a module names only modules of a lower row. `ARCHITECTURE.md`
+//! has the map and the invariants, `tests/it/tidy.rs` checks them.
+
+// Row 0: vocabulary.
+pub mod clock;
+pub mod digest;
+pub mod secret;
+pub mod stats;
+pub mod time;

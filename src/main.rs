@@ -1,0 +1,3 @@
+//! The `ghswarm` binary.
+
+fn main() {}
