@@ -9,3 +9,7 @@ pub mod digest;
 pub mod secret;
 pub mod stats;
 pub mod time;
+
+// Row 1: pure decisions. No tokio, files, environment, clock, sockets or randomness.
+pub mod api;
+pub mod http_cache;
