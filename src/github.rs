@@ -1,0 +1,236 @@
+//! The client of GitHub: sends calls to where they belong, unchanged and unbuffered.
+//!
+//! A call names a host and a target, as a client of ours wrote them. `origin` maps the host to a URL,
+//! `guard` keeps what is not the public internet out of reach, `hygiene` drops the fields that belong
+//! to one connection, `retry` decides whether a lost call is sent once more. [`gate`] and [`budget`]
+//! decide *when* a call may go; who sends asks them first. Nothing here looks into a body, follows a
+//! redirect, decompresses, or keeps a cookie.
+
+pub mod budget;
+pub mod gate;
+
+mod body;
+mod error;
+mod guard;
+mod hygiene;
+mod origin;
+mod pools;
+mod retry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use http_body::Body as _;
+use tokio::sync::Semaphore;
+use url::Url;
+
+pub use error::{Error, Fault, Late, Phase};
+pub use gate::Gate;
+pub use reqwest::Body;
+
+use body::Progress;
+use origin::Origins;
+use pools::Pools;
+
+/// Our name upstream. It must not hold `curl`, `Wget`, `Safari` or `Firefox`: GitHub pretty-prints
+/// for those after it has computed the `ETag`, and no body would match its validator any more.
+pub const USER_AGENT: &str = concat!("ghswarm/", env!("CARGO_PKG_VERSION"));
+
+/// How the client reaches GitHub.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the API is.
+    pub origin: Url,
+    /// Hosts (`name` or `name:port`) that are sent to a base URL instead of being looked up.
+    pub origin_for: Vec<(String, Url)>,
+    /// Calls that may wait for their answer's head at the same time; as many again to public hosts
+    /// that are not mapped.
+    pub concurrency: usize,
+    /// For the name, the connection and TLS together.
+    pub connect_timeout: Duration,
+    /// From the last byte of the request to the answer's head.
+    pub head_timeout: Duration,
+    /// The longest pause inside an answer's body.
+    pub idle_timeout: Duration,
+}
+
+impl Config {
+    /// The documented time limits and concurrency, with the API at `origin`.
+    pub fn new(origin: Url) -> Self {
+        Self {
+            origin,
+            origin_for: Vec::new(),
+            // GitHub allows 100 concurrent requests, REST and GraphQL together.
+            // https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits
+            concurrency: 100,
+            connect_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_mins(1),
+            idle_timeout: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "a literal; a test reads it")]
+        Self::new(Url::parse("https://api.github.com").expect("a valid URL"))
+    }
+}
+
+/// What is wrong with a [`Config`].
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// An origin is not something that calls can be sent to.
+    #[error("origin: {0}")]
+    Origin(String),
+    /// TLS could not be set up.
+    #[error("cannot set up the HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Where calls to a host go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// GitHub's API: the origin itself, or what `--origin-for` puts in the place of an API host.
+    Api,
+    /// What `--origin-for` puts in the place of another host.
+    Mapped,
+    /// Any other public host, over TLS.
+    Public,
+    /// Nowhere.
+    Refused(Refused),
+}
+
+/// Why a call is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refused {
+    /// Not the name of a host.
+    #[error("the host is not valid")]
+    Host,
+    /// A host that is not on the public internet, and that no mapping allows.
+    #[error("the host is not public; --origin-for can map it")]
+    Private,
+    /// A target that cannot be sent byte for byte: not an absolute path, with dot segments, with a
+    /// backslash or a fragment.
+    #[error("the request target cannot be sent unchanged")]
+    Target,
+}
+
+/// A request on its way to GitHub.
+#[derive(Debug)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The host as the client named it.
+    pub host: String,
+    /// Path and query, sent byte for byte.
+    pub target: String,
+    /// The client's fields; what belongs to its own connection is removed here.
+    pub headers: HeaderMap,
+    /// The body; with an exact size hint it goes out with a `Content-Length`, else chunked.
+    pub body: Body,
+}
+
+/// A cheap handle to the client and its connections.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    origins: Origins,
+    pools: Pools,
+    to_origins: Semaphore,
+    to_public: Semaphore,
+    head_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Client {
+    /// A client for `config`. Reads the proxy variables of the environment, once.
+    pub fn new(config: Config) -> Result<Self, BuildError> {
+        let Config {
+            origin,
+            origin_for,
+            concurrency,
+            ..
+        } = config;
+        Ok(Self(Arc::new(Shared {
+            origins: Origins::new(&origin, &origin_for).map_err(BuildError::Origin)?,
+            pools: Pools::new(config.connect_timeout).map_err(BuildError::Client)?,
+            to_origins: Semaphore::new(concurrency),
+            to_public: Semaphore::new(concurrency),
+            head_timeout: config.head_timeout,
+            idle_timeout: config.idle_timeout,
+        })))
+    }
+
+    /// Where calls to `host` go. A public name is judged again by its addresses when it is called.
+    pub fn destination(&self, host: &str) -> Destination {
+        self.0.origins.destination(host)
+    }
+
+    /// Sends `call`. Returns with the answer's head, whatever its status; the body streams.
+    ///
+    /// Dropping the future, or later the body, ends the exchange.
+    pub async fn send(&self, call: Call) -> Result<http::Response<Body>, Error> {
+        let shared = &*self.0;
+        let Call {
+            method,
+            host,
+            target,
+            mut headers,
+            body,
+        } = call;
+        let place = shared.origins.place(&host, &target)?;
+        let client = shared.pools.pick(&place)?;
+        let seats = if place.mapped {
+            &shared.to_origins
+        } else {
+            &shared.to_public
+        };
+        // Never closed, so there is always a seat in the end.
+        let _seat = seats.acquire().await.ok();
+
+        hygiene::request(&mut headers, body.size_hint().exact());
+        let has_body = !body.is_end_stream();
+        let progress = Progress::new();
+        let mut body = has_body.then(|| body::marked(body, progress.clone()));
+        let mut attempt = 1;
+        loop {
+            let mut request = reqwest::Request::new(method.clone(), place.url.clone());
+            *request.headers_mut() = headers.clone();
+            *request.body_mut() = body.take();
+            let answer = tokio::select! {
+                answer = client.execute(request) => answer,
+                () = progress.stalled(shared.head_timeout) => {
+                    return Err(Error::Timeout(Late { host, phase: Phase::Head }));
+                }
+            };
+            let error = match answer {
+                Ok(answer) => return Ok(shared.hand_over(answer)),
+                Err(error) => error.without_url(),
+            };
+            let failure = error::classify(&error);
+            if !retry::again(&method, has_body, failure, attempt) {
+                return Err(error::named(host, failure, error));
+            }
+            tracing::debug!(%host, ?failure, "sending the call once more");
+            attempt += 1;
+        }
+    }
+}
+
+impl Shared {
+    fn hand_over(&self, answer: reqwest::Response) -> http::Response<Body> {
+        let mut answer = http::Response::<Body>::from(answer);
+        hygiene::response(answer.headers_mut());
+        answer.map(|body| {
+            if body.is_end_stream() {
+                body
+            } else {
+                body::watched(body, self.idle_timeout)
+            }
+        })
+    }
+}
