@@ -17,3 +17,7 @@ pub mod http_cache;
 // Row 2: one external resource each, blind to each other.
 pub mod files;
 pub mod github;
+pub mod store;
+
+// Row 4: the request path.
+pub mod tiered;

@@ -1,0 +1,193 @@
+//! What is held under one key: bodies, and who was shown which of them.
+//!
+//! Values only. An entry is never changed in place: whoever learns something makes the next one, so a
+//! reader always sees one consistent state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::api::answer::Shareable;
+use crate::api::page::{Links, Tail};
+use crate::api::validator::Vary;
+use crate::digest::Digest;
+use crate::http_cache::FieldBlock;
+use crate::secret::{CredentialId, TokenKind};
+use crate::time::Timestamp;
+
+/// Bodies that differ per viewer live side by side; a fifth displaces the one validated longest ago.
+pub const VARIANTS_MAX: usize = 4;
+/// Credentials remembered per entry; one more displaces the oldest. A host runs a few jobs at a time.
+pub const GRANTS_MAX: usize = 128;
+
+/// Everything held under one key.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// What it is, for people: `GET api.github.com/repos/o/r`.
+    pub label: Arc<str>,
+    /// The operation's name.
+    pub operation: &'static str,
+    /// Bodies, the last validated first; at most [`VARIANTS_MAX`].
+    pub variants: Vec<Arc<Variant>>,
+    /// Who was shown which body, the latest first; at most [`GRANTS_MAX`], one for each credential.
+    pub grants: Vec<Arc<Grant>>,
+}
+
+/// One body and what is true of it for everybody who may see it.
+#[derive(Debug, Clone)]
+pub struct Variant {
+    /// SHA-256 of `body`.
+    pub digest: Digest,
+    /// The identity body, byte for byte as GitHub made it.
+    pub body: Bytes,
+    /// The fields that hold for every reader: content type and API version. Nothing else of an answer
+    /// to one credential is shown to another, because no validator covers it.
+    pub shared: FieldBlock,
+    /// Pagination as targets on the same host.
+    pub links: Option<Arc<Links>>,
+    /// Whether a page might follow that no 304 would tell us about.
+    pub tail: Arc<Tail>,
+    /// How GitHub's validator of this body comes about.
+    pub scheme: Scheme,
+    /// Whether it may be offered to a credential that did not receive it.
+    pub shareable: Shareable,
+    /// What GitHub's `Cache-Control` gives it.
+    pub origin_lifetime: Duration,
+    /// When GitHub last said that this is current.
+    pub validated_at: Timestamp,
+    /// The event number at which that question was asked: older than a write means stale.
+    pub asked_at: u64,
+    /// The token kinds that received or proved these bytes, as a set of [`TokenKind::bit`]s.
+    pub kinds: u8,
+    /// When GitHub last showed these very bytes to a request without credentials.
+    pub public: Option<Proof>,
+}
+
+/// When GitHub showed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Proof {
+    /// The event number at which it was asked.
+    pub asked_at: u64,
+    /// The time.
+    pub at: Timestamp,
+}
+
+/// How GitHub makes the validator of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// The documented-by-observation hash over these request fields and the body; the answer that
+    /// brought this body was checked against it.
+    Hashed(Vary),
+    /// Anything else, such as a git object id: only good for the credential that received it.
+    Opaque,
+}
+
+/// GitHub showed exactly this body to this credential.
+///
+/// A grant that has run out stays as a *receipt*: it names the validator that this credential was
+/// given, which only this credential may use again.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// Whom.
+    pub credential: CredentialId,
+    /// What: the digest of a variant.
+    pub digest: Digest,
+    /// When GitHub said so.
+    pub granted_at: Timestamp,
+    /// The event number at which GitHub was asked; a later revocation ends the grant.
+    pub asked_at: u64,
+    /// Whether the body came to this credential in a 200, not only as a proof.
+    pub received: bool,
+    /// The validator that belongs to this credential, with its quotes.
+    pub etag: Option<Arc<str>>,
+    /// All fields for this credential: the shared ones and those of its own last answer.
+    pub fields: FieldBlock,
+    /// The links of its own 200, where they are more than everybody's: some lead to other hosts.
+    pub links: Option<Arc<Links>>,
+}
+
+impl Entry {
+    /// The grant of `credential`, run out or not.
+    pub fn grant(&self, credential: CredentialId) -> Option<&Arc<Grant>> {
+        self.grants
+            .iter()
+            .find(|grant| grant.credential == credential)
+    }
+
+    /// The body with this digest.
+    pub fn variant(&self, digest: Digest) -> Option<&Arc<Variant>> {
+        self.variants
+            .iter()
+            .find(|variant| variant.digest == digest)
+    }
+
+    /// This entry with `variant` in front. What was known of the same body (who proved it, that it is
+    /// public) is kept; beyond [`VARIANTS_MAX`] the one validated longest ago goes, and its grants.
+    #[must_use]
+    pub fn with_variant(mut self, mut variant: Variant) -> Self {
+        if let Some(at) = self
+            .variants
+            .iter()
+            .position(|held| held.digest == variant.digest)
+        {
+            let held = self.variants.remove(at);
+            let (kinds, public) = (variant.kinds | held.kinds, variant.public.max(held.public));
+            if held.asked_at > variant.asked_at {
+                // A slower answer to an earlier question must not make it look older, nor bring back
+                // the links of a shorter list.
+                variant = Arc::unwrap_or_clone(held);
+            }
+            (variant.kinds, variant.public) = (kinds, public);
+        }
+        self.variants.insert(0, Arc::new(variant));
+        self.variants.truncate(VARIANTS_MAX);
+        let variants = &self.variants;
+        self.grants
+            .retain(|grant| variants.iter().any(|held| held.digest == grant.digest));
+        self
+    }
+
+    /// This entry with `grant` in front, in place of what the credential had.
+    #[must_use]
+    pub fn with_grant(mut self, mut grant: Grant) -> Self {
+        if let Some(at) = self
+            .grants
+            .iter()
+            .position(|held| held.credential == grant.credential)
+        {
+            let held = self.grants.remove(at);
+            grant.received |= held.received && held.digest == grant.digest;
+            if held.asked_at > grant.asked_at && held.digest != grant.digest {
+                // The answer to a later question already said something else.
+                grant = Arc::unwrap_or_clone(held);
+            }
+        }
+        self.grants.insert(0, Arc::new(grant));
+        self.grants.truncate(GRANTS_MAX);
+        self
+    }
+
+    /// Bytes it holds, for the memory tier's accounts.
+    pub fn weight(&self) -> u64 {
+        const FIXED: usize = 256;
+        let variants: usize = self
+            .variants
+            .iter()
+            .map(|variant| FIXED + variant.body.len() + variant.shared.len())
+            .sum();
+        let grants: usize = self
+            .grants
+            .iter()
+            .map(|grant| FIXED + grant.fields.len())
+            .sum();
+        (FIXED + self.label.len() + variants + grants) as u64
+    }
+}
+
+impl Variant {
+    /// Whether a caller of this kind received or proved these bytes before.
+    pub const fn known_to(&self, kind: TokenKind) -> bool {
+        self.kinds & kind.bit() != 0
+    }
+}

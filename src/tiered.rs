@@ -1,0 +1,434 @@
+//! The request path: memory, then GitHub; the one place that decides what a caller is shown.
+//!
+//! # Flow
+//!
+//! A read becomes a [`Question`]; `decide` looks at what is held and says hit, revalidate or fetch.
+//! Only GitHub's own answers are stored (`keep`), and only GitHub's word makes a grant. A write is
+//! handed through and makes stale what it may have changed (`write`). GraphQL queries are kept for the
+//! credential that asked (`query`).
+//!
+//! # Invariants
+//!
+//! * A body reaches a caller only if GitHub answered it, or a 304 to a validator computed over exactly
+//!   these bytes, to this caller's own credential within `grant_ttl`, or if the body is proven public.
+//! * Nothing asked before a write is shown as fresh after it.
+//! * An error in the cache is a miss and a counter. Only GitHub can fail a request.
+//!
+//! # Not here
+//!
+//! Addresses, sockets and rewriting for clients: that is [`crate::proxy`]'s.
+
+mod again;
+mod ask;
+mod decide;
+mod epochs;
+mod flight;
+mod keep;
+mod named;
+mod prefixed;
+mod query;
+mod read;
+mod revoked;
+mod serve;
+mod trust;
+mod write;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use http_body::Body as _;
+use tokio::time::Instant;
+
+use crate::api::page::Links;
+use crate::api::{Bypass, Effect, Fields, Head, Operation, Question, RateHeaders, Route};
+use crate::clock::Clock;
+use crate::github::gate::Gate;
+use crate::github::{self, Client, Destination};
+use crate::http_cache::{CacheControl, CacheStatus, FieldBlock};
+use crate::secret::{Authorization, CredentialId, LocalSecret, TokenKind};
+use crate::stats::{Outcome, Snapshot, Stats};
+use crate::store::{Grant, Memory, Variant};
+use crate::time::Timestamp;
+
+pub use again::Basis;
+pub use named::{EntryRow, TooLarge};
+
+/// What the request path may do.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The longest a grant is good for, whatever an entry's lifetime. Default 300 s.
+    pub grant_ttl: Duration,
+    /// Bytes held in memory. Default 64 MiB.
+    pub memory_limit: u64,
+    /// The longest body that is buffered and kept; longer ones stream through. Default 10 MiB.
+    pub body_limit: usize,
+    /// What happens when the budget is used up.
+    pub on_exhausted: OnExhausted,
+    /// The longest a request waits for budget. Default 30 s.
+    pub max_wait: Duration,
+    /// How long answers stay fresh.
+    pub lifetimes: Lifetimes,
+    /// How old a grant may be that stands in when GitHub cannot answer. Default one hour.
+    pub stale_on_error: Duration,
+    /// Whether GitHub's validators are computed; without, a new token starts cold.
+    pub validators: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            grant_ttl: Duration::from_secs(300),
+            memory_limit: 64 << 20,
+            body_limit: 10 << 20,
+            on_exhausted: OnExhausted::Wait,
+            max_wait: Duration::from_secs(30),
+            lifetimes: Lifetimes::default(),
+            stale_on_error: Duration::from_secs(3600),
+            validators: true,
+        }
+    }
+}
+
+/// What happens to a request for which there is no budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnExhausted {
+    /// It waits, at most `max_wait`; then what is held is served stale where that is allowed.
+    #[default]
+    Wait,
+    /// What is held is served stale at once where that is allowed; otherwise it waits.
+    Stale,
+    /// It fails at once.
+    Fail,
+}
+
+/// Changes to the operations' lifetimes.
+#[derive(Debug, Clone, Default)]
+pub struct Lifetimes {
+    /// The lifetime of everything that `by_operation` does not name.
+    pub all: Option<Duration>,
+    /// Lifetimes of single operations.
+    pub by_operation: BTreeMap<Operation, Duration>,
+}
+
+impl Lifetimes {
+    /// How long an answer of `operation` stays fresh; `None` leaves it to GitHub's `Cache-Control`.
+    pub fn of(&self, operation: Operation) -> Option<Duration> {
+        let named = self.by_operation.get(&operation).copied();
+        named.or(self.all).or_else(|| operation.lifetime())
+    }
+}
+
+/// Everything the request path is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What it may do.
+    pub config: Config,
+    /// What credentials are identified with.
+    pub secret: LocalSecret,
+    /// The way to GitHub.
+    pub github: Client,
+    /// The budget in front of it.
+    pub gate: Gate,
+    /// The clock.
+    pub clock: Clock,
+    /// The counters, made with [`Operation::NAMES`].
+    pub stats: Arc<Stats>,
+}
+
+/// A cheap handle to the request path.
+#[derive(Debug, Clone)]
+pub struct Tiered(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    secret: LocalSecret,
+    github: Client,
+    gate: Gate,
+    clock: Clock,
+    stats: Arc<Stats>,
+    memory: Memory,
+    epochs: epochs::Epochs,
+    revoked: revoked::Revoked,
+    trust: trust::Trust,
+    flights: flight::Flights,
+    started: Instant,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The raw credential.
+    pub authorization: Authorization,
+    /// What it is called here.
+    pub id: CredentialId,
+    /// What kind of token it is.
+    pub kind: TokenKind,
+}
+
+/// A client's request in the origin's terms.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The upstream host in lower case.
+    pub host: String,
+    /// Path and query.
+    pub target: String,
+    /// All fields as the client sent them.
+    pub headers: HeaderMap,
+    /// The body, not yet read.
+    pub body: github::Body,
+    /// Who asks.
+    pub caller: Caller,
+}
+
+impl Request {
+    /// The head as decisions read it.
+    fn head(&self) -> Head<'_> {
+        Head {
+            method: &self.method,
+            host: &self.host,
+            target: &self.target,
+            fields: Fields::gather(
+                self.headers
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_bytes())),
+            ),
+        }
+    }
+}
+
+/// What a client gets.
+#[derive(Debug)]
+pub enum Answer {
+    /// From the cache, or through it.
+    Served(Served),
+    /// GitHub's answer as it came, to be streamed.
+    Passed {
+        /// The answer; hop-by-hop fields are already gone.
+        response: http::Response<github::Body>,
+        /// What the cache did.
+        cache: CacheStatus,
+    },
+    /// An error of our own.
+    Failed(Failure),
+}
+
+/// An answer made of what is held.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// 200, or 304 to the client's own condition.
+    pub status: StatusCode,
+    /// The stored fields, without validator, links, age, rate limits and framing.
+    pub fields: FieldBlock,
+    /// The caller's own validator, with its quotes.
+    pub etag: Option<Arc<str>>,
+    /// Pagination as targets on the same host.
+    pub links: Option<Arc<Links>>,
+    /// The identity body; empty for a 304.
+    pub body: Bytes,
+    /// How long ago GitHub said that this is current.
+    pub age: Duration,
+    /// What the cache did.
+    pub cache: CacheStatus,
+    /// What GitHub last told this caller about its budget.
+    pub rate: Option<Arc<RateHeaders>>,
+}
+
+/// An error of our own, in words that say what to do.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The status.
+    pub status: StatusCode,
+    /// What happened.
+    pub message: String,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+    /// What the cache did.
+    pub cache: CacheStatus,
+}
+
+impl Tiered {
+    /// An empty cache in front of `parts.github`.
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            config,
+            secret,
+            github,
+            gate,
+            clock,
+            stats,
+        } = parts;
+        Self(Arc::new(Inner {
+            memory: Memory::new(config.memory_limit),
+            config,
+            secret,
+            github,
+            gate,
+            clock,
+            stats,
+            epochs: epochs::Epochs::default(),
+            revoked: revoked::Revoked::default(),
+            trust: trust::Trust::default(),
+            flights: flight::Flights::default(),
+            started: Instant::now(),
+        }))
+    }
+
+    /// Who sends this `Authorization` header.
+    pub fn caller(&self, authorization: Option<&[u8]>) -> Caller {
+        let authorization = Authorization::new(authorization);
+        let id = self.0.secret.identify(&authorization);
+        Caller {
+            kind: authorization.kind(),
+            authorization,
+            id,
+        }
+    }
+
+    /// The clock that ages are counted with.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// A hit in memory, without waiting for anything, counted as a request. `None`: use
+    /// [`Tiered::answer`], which counts it.
+    pub fn peek(&self, head: &Head<'_>, caller: &Caller, now: Timestamp) -> Option<Served> {
+        let hit = self.0.peek(head, caller, now, |_, _, _| ());
+        hit.map(|(served, ())| served)
+    }
+
+    /// Answers a request, and counts it.
+    pub async fn answer(&self, request: Request) -> Answer {
+        if self.0.github.destination(&request.host) != Destination::Api {
+            return write::other_host(&self.0, request).await;
+        }
+        let route = match crate::api::route(&request.head()) {
+            Route::Cacheable(_) if !request.body.is_end_stream() => Route::Bypass(Bypass::Body),
+            route => route,
+        };
+        match route {
+            Route::Cacheable(question) => read::answer(&self.0, request, question).await,
+            Route::Query => query::answer(&self.0, request).await,
+            Route::Write(effect) => write::answer(&self.0, request, effect).await,
+            Route::Bypass(bypass) => {
+                self.0.stats.reason(bypass.name());
+                let cache = CacheStatus::Bypass {
+                    reason: bypass.name(),
+                };
+                write::pass(&self.0, request, Effect::None, cache).await
+            }
+        }
+    }
+
+    /// Counts a request that was refused before it got here: for its host, its form, or as a web page's.
+    pub fn refused(&self) {
+        let stats = &self.0.stats;
+        stats.reason("refused");
+        stats.request(Outcome::Failed, usize::MAX, Duration::ZERO);
+    }
+
+    /// The statistics as they are now.
+    pub fn snapshot(&self) -> Snapshot {
+        let inner = &self.0;
+        let mut snapshot = inner.stats.snapshot();
+        snapshot.set_gauges(inner.memory.len(), inner.memory.bytes());
+        snapshot.evictions = inner.memory.evictions();
+        snapshot.budget = inner
+            .gate
+            .rows(inner.clock.now())
+            .into_iter()
+            .filter_map(|row| serde_json::to_value(row).ok())
+            .collect();
+        snapshot.uptime_seconds = inner.started.elapsed().as_secs();
+        snapshot
+    }
+}
+
+/// What is served without asking anybody.
+#[derive(Debug)]
+struct Hit {
+    variant: Arc<Variant>,
+    /// The caller's grant; `None` when the body is public.
+    grant: Option<Arc<Grant>>,
+    /// Freshness left.
+    ttl: Duration,
+}
+
+impl Inner {
+    /// A hit in memory and nothing else, counted; `keep` makes of it what is wanted beside the answer.
+    fn peek<T>(
+        &self,
+        head: &Head<'_>,
+        caller: &Caller,
+        now: Timestamp,
+        keep: impl FnOnce(Question, Hit, &Served) -> T,
+    ) -> Option<(Served, T)> {
+        let started = std::time::Instant::now();
+        let Route::Cacheable(question) = crate::api::route(head) else {
+            return None;
+        };
+        let control = request_control(&head.fields);
+        let hit = self.find((head.host, head.target), &question, &control, caller, now)?;
+        let cache = CacheStatus::Hit {
+            ttl: i64::try_from(hit.ttl.as_secs()).unwrap_or(i64::MAX),
+            tier: crate::http_cache::Tier::Memory,
+        };
+        let served = self.serve(head, caller, &hit.variant, hit.grant.as_deref(), cache, now);
+        let took = started.elapsed();
+        self.finished(&question, Outcome::HitMemory, served.status, took);
+        let kept = keep(question, hit, &served);
+        Some((served, kept))
+    }
+
+    /// What memory holds for this caller, if it needs nobody's word.
+    fn find(
+        &self,
+        place: (&str, &str),
+        question: &Question,
+        control: &CacheControl,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Option<Hit> {
+        let entry = self.memory.entry(&question.key)?;
+        let facts = self.facts(place, question, caller, now);
+        match decide::decide(Some(&entry), facts.asker, &facts.known, control, now) {
+            decide::Verdict::Hit {
+                variant,
+                grant,
+                ttl,
+            } => Some(Hit {
+                variant,
+                grant,
+                ttl,
+            }),
+            decide::Verdict::Revalidate { .. } | decide::Verdict::Fetch { .. } => None,
+        }
+    }
+
+    /// Counts the end of a cacheable request.
+    fn finished(&self, question: &Question, outcome: Outcome, status: StatusCode, took: Duration) {
+        self.stats.cacheable();
+        // A client that holds the current body would have had its 304 for free, and GitHub does not
+        // count what it cannot answer.
+        if status != StatusCode::NOT_MODIFIED && outcome != Outcome::Failed {
+            self.stats.would_count();
+        }
+        self.stats
+            .request(outcome, question.operation as usize, took);
+    }
+}
+
+/// The request's own `Cache-Control`; `Pragma: no-cache` counts where there is none (RFC 9111, 5.4).
+fn request_control(fields: &Fields<'_>) -> CacheControl {
+    let mut control = CacheControl::parse(fields.cache_control.into_iter());
+    let pragma = fields.pragma.unwrap_or_default().to_ascii_lowercase();
+    if fields.cache_control.is_none() && pragma.windows(8).any(|word| word == b"no-cache") {
+        control.no_cache = true;
+    }
+    control
+}
