@@ -21,3 +21,6 @@ pub mod store;
 
 // Row 4: the request path.
 pub mod tiered;
+
+// Row 5: HTTP in.
+pub mod proxy;

@@ -1,0 +1,185 @@
+//! Requests by name, host and path, and what becomes of them.
+
+use std::mem::MaybeUninit;
+
+use url::Url;
+
+use super::super::head;
+use super::*;
+use crate::github;
+
+const DOOR: Door = Door::Tcp(SocketAddr::new(LOOPBACKS[0], 9));
+
+fn client() -> Client {
+    let mapped = (
+        "api.github.localhost".to_owned(),
+        Url::parse("http://127.0.0.1:1/").unwrap(),
+    );
+    Client::new(github::Config {
+        origin_for: vec![mapped],
+        ..github::Config::default()
+    })
+    .unwrap()
+}
+
+/// Host, target and base, or the status of the refusal.
+fn judged(door: Door, target: &str, host: &str, more: &str) -> Result<[String; 3], u16> {
+    let text = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");
+    let mut slots = [const { MaybeUninit::uninit() }; head::MAX_FIELDS];
+    let head = head::read(text.as_bytes(), &mut slots, 4096)
+        .unwrap()
+        .unwrap();
+    match judge(door, &head, &client()) {
+        Ok(Goal::Origin(place)) => Ok([
+            place.host.into_owned(),
+            place.target.into_owned(),
+            place.base.api(),
+        ]),
+        Ok(Goal::Admin { guarded }) => Ok(["admin".into(), guarded.to_string(), String::new()]),
+        Err(refusal) => Err(refusal.status.as_u16()),
+    }
+}
+
+fn place(host: &str, target: &str, base: &str) -> [String; 3] {
+    [host.into(), target.into(), base.into()]
+}
+
+#[test]
+fn paths_of_every_client_lead_to_the_api() {
+    let ours = "127.0.0.1:9";
+    let at = |target: &str| judged(DOOR, target, ours, "");
+    let root = "http://127.0.0.1:9";
+    let enterprise = "http://127.0.0.1:9/api/v3";
+    assert_eq!(at("/user?a=b"), Ok(place(API_HOST, "/user?a=b", root)));
+    assert_eq!(at("/api/v3/user"), Ok(place(API_HOST, "/user", enterprise)));
+    assert_eq!(at("/api/v3"), Ok(place(API_HOST, "/", enterprise)));
+    assert_eq!(at("/api/v3?a"), Ok(place(API_HOST, "/?a", enterprise)));
+    assert_eq!(at("/api/v3x"), Ok(place(API_HOST, "/api/v3x", root)));
+    assert_eq!(at("/graphql"), Ok(place(API_HOST, "/graphql", root)));
+    assert_eq!(
+        at("/api/graphql"),
+        Ok(place(API_HOST, "/graphql", enterprise))
+    );
+    assert_eq!(
+        at("/api/uploads/r?name=x"),
+        Ok(place(UPLOADS_HOST, "/r?name=x", enterprise))
+    );
+}
+
+#[test]
+fn only_our_own_address_is_answered_on_tcp() {
+    for ours in ["127.0.0.1:9", "localhost:9", "LOCALHOST:9", "[::1]:9"] {
+        assert!(judged(DOOR, "/user", ours, "").is_ok(), "{ours}");
+    }
+    let bare = judged(DOOR, "/api/v3/user", "LocalHost", "");
+    assert_eq!(
+        bare,
+        Ok(place(API_HOST, "/user", "http://localhost:9/api/v3"))
+    );
+    for other in [
+        "localhost:90",
+        "127.0.0.1",
+        "127.0.0.2:9",
+        "rebound.example:9",
+        "api.github.com",
+        "ghswarm.internal",
+        "localhost.example:9",
+    ] {
+        assert_eq!(judged(DOOR, "/user", other, ""), Err(403), "{other}");
+    }
+    for broken in [
+        "",
+        "a b",
+        "a@127.0.0.1:9",
+        "127.0.0.1:9:9",
+        "127.0.0.1:x",
+        "127.0.0.1:",
+        "[::1",
+    ] {
+        assert!(
+            matches!(judged(DOOR, "/user", broken, ""), Err(400 | 403)),
+            "{broken}"
+        );
+    }
+    let elsewhere = Door::Tcp("192.0.2.1:9".parse().unwrap());
+    assert!(judged(elsewhere, "/user", "192.0.2.1:9", "").is_ok());
+    assert_eq!(judged(elsewhere, "/user", "192.0.2.2:9", ""), Err(403));
+}
+
+#[test]
+fn a_web_page_is_refused_and_a_program_is_not() {
+    let with = |more: &str| judged(DOOR, "/user", "localhost:9", more);
+    assert_eq!(with("Origin: https://evil.example\r\n"), Err(403));
+    assert_eq!(with("Origin: null\r\n"), Err(403));
+    assert_eq!(with("Sec-Fetch-Site: cross-site\r\n"), Err(403));
+    assert!(
+        with("Sec-Fetch-Mode: cors\r\n").is_ok(),
+        "what node's fetch sends"
+    );
+}
+
+#[test]
+fn absolute_form_reaches_the_api_only() {
+    let at = |target: &str, host: &str| judged(DOOR, target, host, "");
+    let base = "http://api.github.localhost";
+    assert_eq!(
+        at("http://api.github.localhost/user", "api.github.localhost"),
+        Ok(place("api.github.localhost", "/user", base))
+    );
+    assert_eq!(
+        at("http://api.github.com/api/v3/user", "api.github.com"),
+        Ok(place(API_HOST, "/user", "http://api.github.com/api/v3"))
+    );
+    assert_eq!(
+        at("http://localhost:9/user", "localhost:9"),
+        Ok(place(API_HOST, "/user", "http://localhost:9"))
+    );
+    assert_eq!(at("http://example.com/", "example.com"), Err(403));
+    assert_eq!(at("http://api.github.com/", "example.com"), Err(400));
+    assert_eq!(at("http://x@api.github.com/", "api.github.com"), Err(400));
+    assert_eq!(at("ftp://api.github.com/", "api.github.com"), Err(400));
+    assert_eq!(at("/user#x", "localhost:9"), Err(400));
+    assert_eq!(at("*", "localhost:9"), Err(400));
+}
+
+#[test]
+fn the_unix_socket_goes_where_host_says() {
+    let at = |target: &str, host: &str| judged(Door::Unix, target, host, "");
+    let base = "https://api.github.com";
+    assert_eq!(
+        at("/user", "api.github.com"),
+        Ok(place(API_HOST, "/user", base))
+    );
+    assert_eq!(
+        at("/user", "API.GitHub.com:443"),
+        Ok(place(API_HOST, "/user", base))
+    );
+    assert_eq!(
+        at("/api/v3/x", "api.github.com"),
+        Ok(place(API_HOST, "/api/v3/x", base))
+    );
+    assert_eq!(
+        at("/x", "codeload.github.com").unwrap()[0],
+        "codeload.github.com"
+    );
+    assert_eq!(
+        at("/stats", "ghswarm.internal").unwrap()[..2],
+        ["admin", "false"]
+    );
+    assert_eq!(at("/user", "127.0.0.1:9"), Err(403));
+    assert_eq!(at("/user", "localhost"), Err(403));
+}
+
+#[test]
+fn the_admin_port_has_nothing_else() {
+    let door = Door::Admin("127.0.0.1:9".parse().unwrap());
+    assert_eq!(
+        judged(door, "/stats", "127.0.0.1:9", "").unwrap()[..2],
+        ["admin", "true"]
+    );
+    assert_eq!(judged(door, "/stats", "rebound.example", ""), Err(403));
+    assert_eq!(
+        judged(door, "/stats", "127.0.0.1:9", "Origin: http://x\r\n"),
+        Err(403)
+    );
+}
