@@ -24,3 +24,14 @@ pub mod tiered;
 
 // Row 5: HTTP in.
 pub mod proxy;
+
+// Row 6: what everybody is told.
+pub mod config;
+
+// Row 7: processes, and what is typed.
+pub mod cli;
+pub mod daemon;
+pub mod keeper;
+
+// Row 8: composition roots. `anyhow`, printing and exit codes live here alone.
+pub mod commands;

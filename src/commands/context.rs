@@ -1,0 +1,88 @@
+//! What every command knows: the environment, the working directory, and which daemon is meant.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::print;
+use crate::cli::Target;
+use crate::config::{Directories, Environment, Settings, directories, env};
+use crate::daemon::{Living, Ready};
+
+/// The surroundings of a command.
+pub(super) struct Context<'a> {
+    environment: &'a Environment,
+    working_dir: PathBuf,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(environment: &'a Environment) -> anyhow::Result<Self> {
+        let working_dir = std::env::current_dir().context("no working directory")?;
+        Ok(Self {
+            environment,
+            working_dir,
+        })
+    }
+
+    pub(super) fn environment(&self) -> &'a Environment {
+        self.environment
+    }
+
+    pub(super) fn working_dir(&self) -> &Path {
+        &self.working_dir
+    }
+
+    /// The flags, and the environment where they say nothing. Paths are absolute.
+    pub(super) fn settings(&self, flags: Settings) -> anyhow::Result<Settings> {
+        let settings = flags.or(Settings::from_environment(self.environment)?);
+        Ok(settings.anchored(&self.working_dir))
+    }
+
+    /// Where the files of a daemon with these settings go.
+    pub(super) fn directories(&self, settings: &Settings) -> anyhow::Result<Directories> {
+        Ok(Directories::find(
+            settings,
+            self.environment,
+            &self.working_dir,
+        )?)
+    }
+
+    /// The settings of a daemon that `target` means.
+    pub(super) fn settings_of(&self, target: &Target) -> anyhow::Result<Settings> {
+        self.settings(Settings {
+            state_dir: target.state_dir.clone(),
+            socket: target.socket.clone(),
+            ..Settings::default()
+        })
+    }
+
+    /// The daemon that `target` means, dead or alive, after a notice if it caches nothing.
+    pub(super) fn daemon(&self, target: &Target) -> anyhow::Result<Living> {
+        let settings = self.settings_of(target)?;
+        if let Some(socket) = settings.socket {
+            return Ok(Living::at(socket));
+        }
+        let state = directories::state_dir(&settings, self.environment)?;
+        let announced = Ready::read(&state);
+        if announced.as_ref().is_some_and(Ready::passes_through) {
+            notice_pass_through(&state);
+        }
+        let socket = announced.and_then(|ready| ready.socket);
+        let default = || directories::socket_of(&state, self.environment);
+        Ok(Living::at(socket.unwrap_or_else(default)))
+    }
+
+    pub(super) fn no_color(&self) -> bool {
+        self.environment.os(env::NO_COLOR).is_some()
+    }
+}
+
+fn notice_pass_through(state: &Path) {
+    print::complaint(&format!(
+        "the daemon keeps dying, so nothing is cached for now; see {}",
+        state.join("daemon.log").display()
+    ));
+}
+
+/// What to say when no daemon answers.
+pub(super) const NO_DAEMON: &str = "no daemon is running; start one with `ghswarm start`";

@@ -1,0 +1,30 @@
+//! `ghswarm env`.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+
+use super::context::{Context, NO_DAEMON};
+use super::{launch, print, variables};
+use crate::cli::{Env, EnvFormat};
+use crate::daemon::AskError;
+
+pub(super) async fn run(env: Env, context: &Context<'_>) -> anyhow::Result<ExitCode> {
+    let ready = match context.daemon(&env.target)?.ready().await {
+        Ok(ready) => ready,
+        Err(AskError::Nobody { .. }) if env.start => {
+            launch::running(&context.settings_of(&env.target)?, context)
+                .await?
+                .ready
+        }
+        Err(AskError::Nobody { .. }) => bail!("{NO_DAEMON}, or use `ghswarm env --start`"),
+        Err(error) => return Err(error.into()),
+    };
+    let variables = variables::of(&ready, context.environment())?;
+    match env.format {
+        EnvFormat::Shell => print::bytes(variables::shell(&variables).as_bytes())?,
+        EnvFormat::Github => print::bytes(variables::github(&variables)?.as_bytes())?,
+        EnvFormat::Json => print::json(&variables)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,31 @@
+//! `ghswarm serve`: a daemon in the foreground, or under a keeper.
+
+use std::process::ExitCode;
+
+use super::context::Context;
+use super::{block_on, logging, print};
+use crate::cli::Serve;
+use crate::config::Owner;
+use crate::daemon::{self, Config, Daemon};
+
+pub(super) fn run(serve: Serve, context: &Context<'_>) -> anyhow::Result<ExitCode> {
+    let settings = context.settings(serve.settings)?;
+    logging::start(&settings, context)?;
+    let directories = context.directories(&settings)?;
+    // Before the runtime: it clears variables, which is sound only while there is one thread.
+    let inherited = daemon::inherited_sockets()?;
+    let config = Config::compose(&settings, &directories, Owner::of(context.environment()));
+    block_on(async {
+        let shutdown = daemon::end_asked_for()?;
+        let mut daemon = Daemon::bind(config, inherited.listeners)?;
+        if let Some(line) = inherited.keeper {
+            daemon = daemon.kept_by(line)?;
+        }
+        // One line, which a keeper waits for. It may have stopped listening since.
+        let mut line = serde_json::to_vec(daemon.ready())?;
+        line.push(b'\n');
+        let _ = print::bytes(&line);
+        daemon.run(shutdown).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}

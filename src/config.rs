@@ -1,0 +1,164 @@
+//! What a daemon is told, composed of what its modules want to know.
+//!
+//! Flags win over the environment, the environment over the defaults. Everything is read once and
+//! becomes a [`Config`]; nothing below this row looks at a flag or a variable.
+
+pub mod directories;
+pub mod env;
+pub mod settings;
+pub mod units;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::github::{self, budget};
+use crate::{proxy, tiered};
+
+pub use directories::Directories;
+pub use env::Environment;
+pub use settings::Settings;
+
+/// Everything a daemon is told. The default is one for tests and examples: a free port, and a
+/// temporary directory that goes with the daemon.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The clock that everything lives by.
+    pub clock: Clock,
+    /// Where TCP clients connect; port 0 takes a free one. Always a loopback address.
+    pub listen: SocketAddr,
+    /// The Unix socket; without one, `ghswarm.sock` in the state directory.
+    pub socket: Option<PathBuf>,
+    /// What belongs to this daemon alone; without one, a temporary directory.
+    pub state_dir: Option<PathBuf>,
+    /// What all daemons of this user share; without one, a folder of the state directory.
+    pub cache_dir: Option<PathBuf>,
+    /// Where `ready.json` is written besides the state directory.
+    pub ready_file: Option<PathBuf>,
+    /// Who may join this daemon.
+    pub owner: Owner,
+    /// The process that keeps this daemon alive, holds its lock and owns its sockets.
+    pub keeper_pid: Option<u32>,
+    /// How GitHub is reached.
+    pub github: github::Config,
+    /// How much may be asked of GitHub.
+    pub budget: budget::Config,
+    /// How requests are answered.
+    pub tiered: tiered::Config,
+    /// How clients are served.
+    pub proxy: proxy::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            socket: None,
+            state_dir: None,
+            cache_dir: None,
+            ready_file: None,
+            owner: Owner::User,
+            keeper_pid: None,
+            github: github::Config::default(),
+            budget: budget::Config::default(),
+            tiered: tiered::Config::default(),
+            proxy: proxy::Config::default(),
+        }
+    }
+}
+
+impl Config {
+    /// What `settings` and `directories` say, and the defaults for the rest.
+    pub fn compose(settings: &Settings, directories: &Directories, owner: Owner) -> Self {
+        let mut config = Self {
+            socket: Some(directories.socket.clone()),
+            state_dir: Some(directories.state.clone()),
+            cache_dir: Some(directories.cache.clone()),
+            ready_file: settings.ready_file.clone(),
+            owner,
+            keeper_pid: settings.keeper_pid,
+            ..Self::default()
+        };
+        settings.apply(&mut config);
+        config
+    }
+}
+
+/// For whom a daemon was started. A job joins only a daemon of the host: another job's may hold
+/// what this one must not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// A job of GitHub Actions; ends with it.
+    Job,
+    /// The machine: a system service.
+    Host,
+    /// Somebody at a terminal.
+    User,
+}
+
+impl Owner {
+    /// Who starts a daemon in this environment.
+    pub fn of(environment: &Environment) -> Self {
+        if environment.get(env::GITHUB_ACTIONS) == Some("true") {
+            // First: a self-hosted runner is a system service itself.
+            Self::Job
+        } else if environment.get(env::INVOCATION_ID).is_some() {
+            Self::Host
+        } else {
+            Self::User
+        }
+    }
+}
+
+/// What is wrong with a flag, a variable or a directory.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A variable's value cannot be read.
+    #[error("{variable}={value:?}: {reason}")]
+    Variable {
+        /// The variable.
+        variable: &'static str,
+        /// Its value. No variable that holds a secret is read this way.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nothing says where the files go.
+    #[error("no place for the {what}: HOME is not set; give {flag} DIR")]
+    NoHome {
+        /// What the directory is for.
+        what: &'static str,
+        /// The flag that names one.
+        flag: &'static str,
+    },
+    /// A socket's path is longer than the kernel takes.
+    #[error("--socket: {path:?} has {length} bytes, and a Unix socket's path at most {limit}")]
+    SocketPathTooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+        /// The most that the kernel takes.
+        limit: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_on_a_runner_that_is_a_service_is_still_a_job() {
+        let of = |pairs: &[(&str, &str)]| Owner::of(&Environment::from_pairs(pairs));
+        assert_eq!(of(&[]), Owner::User);
+        assert_eq!(of(&[("INVOCATION_ID", "x")]), Owner::Host);
+        assert_eq!(
+            of(&[("INVOCATION_ID", "x"), ("GITHUB_ACTIONS", "true")]),
+            Owner::Job
+        );
+    }
+}

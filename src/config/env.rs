@@ -1,0 +1,175 @@
+//! The process environment: every variable that is read has its name here, and the environment is
+//! read once, in `main`.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// `--listen`.
+pub const LISTEN: &str = "GHSWARM_LISTEN";
+/// `--socket`; for the other commands, the socket of the daemon to ask.
+pub const SOCKET: &str = "GHSWARM_SOCKET";
+/// `--origin`.
+pub const ORIGIN: &str = "GHSWARM_ORIGIN";
+/// `--origin-for`; several are separated by white space.
+pub const ORIGIN_FOR: &str = "GHSWARM_ORIGIN_FOR";
+/// `--state-dir`.
+pub const STATE_DIR: &str = "GHSWARM_STATE_DIR";
+/// `--cache-dir`.
+pub const CACHE_DIR: &str = "GHSWARM_CACHE_DIR";
+/// `--ready-file`.
+pub const READY_FILE: &str = "GHSWARM_READY_FILE";
+/// `--strict`: `true` or `false`.
+pub const STRICT: &str = "GHSWARM_STRICT";
+/// `--grant-ttl`.
+pub const GRANT_TTL: &str = "GHSWARM_GRANT_TTL";
+/// `--memory-limit`.
+pub const MEMORY_LIMIT: &str = "GHSWARM_MEMORY_LIMIT";
+/// `--body-limit`.
+pub const BODY_LIMIT: &str = "GHSWARM_BODY_LIMIT";
+/// `--on-exhausted`.
+pub const ON_EXHAUSTED: &str = "GHSWARM_ON_EXHAUSTED";
+/// `--max-wait`.
+pub const MAX_WAIT: &str = "GHSWARM_MAX_WAIT";
+/// `--upstream-concurrency`.
+pub const UPSTREAM_CONCURRENCY: &str = "GHSWARM_UPSTREAM_CONCURRENCY";
+/// `--rewrite-bodies`.
+pub const REWRITE_BODIES: &str = "GHSWARM_REWRITE_BODIES";
+/// `--log-format`.
+pub const LOG_FORMAT: &str = "GHSWARM_LOG_FORMAT";
+/// `--log-level`.
+pub const LOG_LEVEL: &str = "GHSWARM_LOG_LEVEL";
+/// Where TCP clients find the daemon; set for the children of `exec`, never read.
+pub const API_URL: &str = "GHSWARM_API_URL";
+/// Where statistics are served; set for the children of `exec`, never read.
+pub const ADMIN_URL: &str = "GHSWARM_ADMIN_URL";
+/// The file with the bearer token of [`ADMIN_URL`]; set for the children of `exec`, never read.
+pub const ADMIN_TOKEN_FILE: &str = "GHSWARM_ADMIN_TOKEN_FILE";
+
+/// The cache directory in the older documents.
+pub const P2P_CACHE_DIR: &str = "P2P_CACHE_DIR";
+/// The cache directory in the oldest documents.
+pub const OLD_CACHE_DIR: &str = "CACHE_DIR";
+
+/// A job's scratch directory, emptied between jobs.
+pub const RUNNER_TEMP: &str = "RUNNER_TEMP";
+/// `true` in every job.
+pub const GITHUB_ACTIONS: &str = "GITHUB_ACTIONS";
+/// `OWNER/REPO` of the job.
+pub const GITHUB_REPOSITORY: &str = "GITHUB_REPOSITORY";
+/// REST base URL; the runner sets it anew at every step. Set for the children of `exec`.
+pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
+/// GraphQL URL, likewise.
+pub const GITHUB_GRAPHQL_URL: &str = "GITHUB_GRAPHQL_URL";
+/// The token that `gh` prefers.
+pub const GH_TOKEN: &str = "GH_TOKEN";
+/// The job's token.
+pub const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
+/// `gh`'s token for hosts other than github.com; not read, but kept from the daemon.
+pub const GH_ENTERPRISE_TOKEN: &str = "GH_ENTERPRISE_TOKEN";
+/// Likewise.
+pub const GITHUB_ENTERPRISE_TOKEN: &str = "GITHUB_ENTERPRISE_TOKEN";
+/// Where `gh` keeps its configuration.
+pub const GH_CONFIG_DIR: &str = "GH_CONFIG_DIR";
+/// `OWNER/REPO` for `gh`'s placeholders.
+pub const GH_REPO: &str = "GH_REPO";
+
+/// The user's directory.
+pub const HOME: &str = "HOME";
+/// Where state goes (XDG base directories).
+pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+/// Where configuration goes (XDG base directories).
+pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// Where temporary files go.
+pub const TMPDIR: &str = "TMPDIR";
+/// Hosts that are reached without a proxy. Set for the children of `exec`.
+pub const NO_PROXY: &str = "NO_PROXY";
+/// The same for programs that read it in lower case. Set for the children of `exec`.
+pub const NO_PROXY_LOWER: &str = "no_proxy";
+/// Set and not empty: no colour (<https://no-color.org>).
+pub const NO_COLOR: &str = "NO_COLOR";
+/// Set by systemd in every service.
+pub const INVOCATION_ID: &str = "INVOCATION_ID";
+
+/// What holds a secret that the daemon has no use for: clients send their own.
+pub const TOKENS: [&str; 4] = [
+    GH_TOKEN,
+    GITHUB_TOKEN,
+    GH_ENTERPRISE_TOKEN,
+    GITHUB_ENTERPRISE_TOKEN,
+];
+
+/// The variables as they were when the process started. An empty one counts as absent: that is
+/// what a workflow's `env:` makes of an input that was not given.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// The variables of this process.
+    pub fn of_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
+        )
+    }
+
+    /// Variables that a test wants.
+    pub fn from_pairs(pairs: &[(&str, &str)]) -> Self {
+        Self(
+            pairs
+                .iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|&(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
+    }
+
+    /// The value of `name`, if it is text.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.os(name)?.to_str()
+    }
+
+    /// The value of `name`, whatever its bytes.
+    pub fn os(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// The value of `name` as a path. A leading `~/` means the home directory, because no shell
+    /// expands the variables of a workflow.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        let path = Path::new(self.os(name)?);
+        match path.strip_prefix("~") {
+            Ok(rest) => Some(Path::new(self.os(HOME)?).join(rest)),
+            Err(_) => Some(path.to_owned()),
+        }
+    }
+
+    /// The value of `name` as a path, if it is an absolute one. The XDG specification says to
+    /// ignore others.
+    pub fn absolute(&self, name: &str) -> Option<PathBuf> {
+        self.path(name).filter(|path| path.is_absolute())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_is_an_absent_one() {
+        let environment = Environment::from_pairs(&[("GHSWARM_LISTEN", ""), ("HOME", "/home/u")]);
+        assert_eq!(environment.get(LISTEN), None);
+        assert_eq!(environment.get(HOME), Some("/home/u"));
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_directory() {
+        let environment =
+            Environment::from_pairs(&[("HOME", "/home/u"), ("P2P_CACHE_DIR", "~/.cache/x")]);
+        assert_eq!(
+            environment.path(P2P_CACHE_DIR),
+            Some("/home/u/.cache/x".into())
+        );
+    }
+}

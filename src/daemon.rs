@@ -1,0 +1,254 @@
+//! The daemon: sockets, tiers and proxy put together, and what it leaves on disk for others to find.
+
+mod living;
+mod ready;
+mod signals;
+mod sockets;
+mod state;
+
+use std::convert::Infallible;
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::api::Operation;
+use crate::files;
+use crate::github::{self, Gate};
+use crate::proxy::parking::{Line, Parking};
+use crate::proxy::{Listeners, Proxy, Service};
+use crate::stats::{Snapshot, Stats};
+use crate::tiered::{self, Tiered};
+
+pub use crate::config::Config;
+pub use living::{AskError, Living};
+pub use ready::Ready;
+pub use signals::{end_asked_for, ended_by_signal};
+pub use sockets::{Inherited, bind as bind_sockets, inherited as inherited_sockets};
+pub use state::{StateDir, admin_token, lock};
+
+/// How often the counters are written, when they changed: what is lost when the runner kills us.
+const COUNTERS_EVERY: Duration = Duration::from_secs(2);
+
+/// A daemon whose sockets listen. Connections wait until [`Daemon::run`].
+pub struct Daemon {
+    ready: Ready,
+    proxy: Proxy,
+    listeners: Listeners,
+    tiered: Tiered,
+    counters: Arc<Stats>,
+    stop: watch::Sender<bool>,
+    state: StateDir,
+}
+
+/// Why a daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory cannot be used.
+    #[error(transparent)]
+    Files(#[from] files::Error),
+    /// The system gives no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// Another process has the state directory.
+    #[error(
+        "a daemon is running already in {state_dir}; `ghswarm stop` ends it, --state-dir takes another place"
+    )]
+    Running {
+        /// Where.
+        state_dir: String,
+    },
+    /// A socket could not be bound.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A socket that others can reach.
+    #[error("refusing to listen on {0}: not a loopback address, and the proxy speaks plain HTTP")]
+    NotLoopback(std::net::SocketAddr),
+    /// The sockets that were passed on are not those a daemon needs.
+    #[error("the inherited sockets (LISTEN_FDS) cannot be used: {0}")]
+    Inherited(String),
+    /// No HTTP client.
+    #[error(transparent)]
+    Github(#[from] github::BuildError),
+    /// The sockets could not be served.
+    #[error("cannot serve")]
+    Serve(#[source] std::io::Error),
+}
+
+impl Daemon {
+    /// Takes the state directory, binds the sockets (or uses those that a keeper or systemd bound),
+    /// puts the parts together and announces itself in `ready.json`.
+    pub fn bind(config: Config, listeners: Option<Listeners>) -> Result<Self, Error> {
+        let state = StateDir::open(&config)?;
+        let listeners = match listeners {
+            Some(listeners) => listeners,
+            None => sockets::bind(config.listen, state.socket())?,
+        };
+        sockets::check(&listeners)?;
+        let ready = state.describe(&config, &listeners)?;
+
+        let secret = state.secret()?;
+        let github = github::Client::new(config.github)?;
+        let counters = Arc::new(Stats::new(&Operation::NAMES));
+        let tiered = Tiered::new(tiered::Parts {
+            config: config.tiered,
+            secret,
+            github: github.clone(),
+            gate: Gate::new(config.budget, config.clock.clone()),
+            clock: config.clock,
+            stats: counters.clone(),
+        });
+        let stop = watch::Sender::new(false);
+        let admin = state.admin(&ready, stop.clone())?;
+        let service = Service::Tiered(tiered.clone());
+        let proxy = Proxy::new(config.proxy, service, github, Some(admin));
+
+        state.announce(&ready)?;
+        info!(api_url = ready.api_url, socket = ?ready.socket, version = ready.version, "listening");
+        Ok(Self {
+            ready,
+            proxy,
+            listeners,
+            tiered,
+            counters,
+            stop,
+            state,
+        })
+    }
+
+    /// Parks requests in flight with the keeper at the other end of `line`, which hands them to
+    /// whoever comes after us.
+    pub fn kept_by(mut self, line: UnixDatagram) -> Result<Self, Error> {
+        let line = Line::new(line).map_err(Error::Serve)?;
+        let parking = Parking::new(line, self.counters.clone());
+        self.proxy = self.proxy.parking(parking);
+        Ok(self)
+    }
+
+    /// How it is reached.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Serves until `shutdown` becomes true or a client of the administration asks for the end, lets
+    /// requests in flight finish, and returns the final numbers. A `shutdown` whose sender is gone
+    /// never becomes true.
+    pub async fn run(self, shutdown: watch::Receiver<bool>) -> Result<Snapshot, Error> {
+        let Self {
+            ready,
+            proxy,
+            listeners,
+            tiered,
+            stop,
+            state,
+            ..
+        } = self;
+        let stopping = stop.subscribe();
+        let served = tokio::select! {
+            served = proxy.run(listeners, stopping) => served,
+            never = pass_on(shutdown, stop) => match never {},
+            never = keep_counters(&tiered, &state) => match never {},
+        };
+        let last = tiered.snapshot();
+        if let Err(error) = state.write_counters(&last) {
+            warn!(%error, "the last counters are not on disk");
+        }
+        state.withdraw(&ready);
+        served.map_err(Error::Serve)?;
+        info!(
+            requests = last.requests,
+            saved_calls = last.saved_calls,
+            "stopped"
+        );
+        Ok(last)
+    }
+}
+
+/// Turns the caller's wish for an end into the daemon's.
+async fn pass_on(mut shutdown: watch::Receiver<bool>, stop: watch::Sender<bool>) -> Infallible {
+    if shutdown.wait_for(|wanted| *wanted).await.is_ok() {
+        info!("draining");
+        stop.send_replace(true);
+    }
+    std::future::pending().await
+}
+
+/// Writes the counters whenever they changed.
+async fn keep_counters(tiered: &Tiered, state: &StateDir) -> Infallible {
+    let mut written = Snapshot::default();
+    let mut warned = false;
+    loop {
+        tokio::time::sleep(COUNTERS_EVERY).await;
+        let now = tiered.snapshot();
+        // Time goes on also when nothing happens.
+        let changed = Snapshot {
+            uptime_seconds: written.uptime_seconds,
+            ..now.clone()
+        } != written;
+        if !changed {
+            continue;
+        }
+        match state.write_counters(&now) {
+            Ok(()) => written = now,
+            Err(error) if !warned => {
+                warn!(%error, "the counters cannot be written");
+                warned = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_for_a_test_takes_a_place_of_its_own_and_leaves_nothing() {
+        let daemon = Daemon::bind(Config::default(), None).unwrap();
+        let ready = daemon.ready().clone();
+        assert!(Ready::path(&ready.state_dir).exists());
+        let (shutdown, wish) = watch::channel(false);
+        let running = tokio::spawn(daemon.run(wish));
+        let address = ready.api_url.strip_prefix("http://").unwrap().to_owned();
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+                .unwrap();
+            let mut start = [0; 12];
+            stream.read_exact(&mut start).unwrap();
+            start
+        });
+        assert_eq!(&answer.await.unwrap(), b"HTTP/1.1 403");
+        shutdown.send_replace(true);
+        running.await.unwrap().unwrap();
+        assert!(!ready.state_dir.exists());
+    }
+
+    #[tokio::test]
+    async fn a_state_directory_has_one_daemon() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config {
+            state_dir: Some(dir.path().into()),
+            ..Config::default()
+        };
+        let first = Daemon::bind(config.clone(), None).unwrap();
+        assert!(matches!(
+            Daemon::bind(config.clone(), None),
+            Err(Error::Running { .. })
+        ));
+        drop(first);
+        Daemon::bind(config, None).unwrap();
+    }
+}

@@ -1,0 +1,195 @@
+//! The state directory of one daemon: its lock, and the files that others find it by.
+
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+use zeroize::Zeroizing;
+
+use tokio::sync::watch;
+
+use super::{Config, Error, Ready, sockets};
+use crate::config::{Environment, directories};
+use crate::digest::Digest;
+use crate::files::{self, Lock};
+use crate::proxy::Listeners;
+use crate::proxy::admin::Admin;
+use crate::secret::LocalSecret;
+use crate::stats::Snapshot;
+
+/// A state directory that belongs to this process.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    cache: PathBuf,
+    socket: PathBuf,
+    ready_file: Option<PathBuf>,
+    // Held, never read. `None` when a keeper holds it for us.
+    _lock: Option<Lock>,
+    // Last, so that the directory goes after everything in it was closed.
+    _scratch: Option<Scratch>,
+}
+
+impl StateDir {
+    /// Makes the directories and takes the lock.
+    pub(super) fn open(config: &Config) -> Result<Self, Error> {
+        let (path, scratch) = match &config.state_dir {
+            Some(path) => (path.clone(), None),
+            None => Scratch::new().map(|scratch| (scratch.0.clone(), Some(scratch)))?,
+        };
+        let cache = config
+            .cache_dir
+            .clone()
+            .unwrap_or_else(|| path.join("cache"));
+        for dir in [&path, &cache] {
+            files::private_dir(dir)?;
+        }
+        let lock = match config.keeper_pid {
+            Some(_) => None,
+            None => Some(lock(&path)?),
+        };
+        let socket = config.socket.clone();
+        let socket =
+            socket.unwrap_or_else(|| directories::socket_of(&path, &Environment::default()));
+        let ready_file = config.ready_file.clone();
+        Ok(Self {
+            path,
+            cache,
+            socket,
+            ready_file,
+            _lock: lock,
+            _scratch: scratch,
+        })
+    }
+
+    /// Where the Unix socket goes.
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The key under which credentials are named; all daemons of a user have the same.
+    pub(super) fn secret(&self) -> Result<LocalSecret, Error> {
+        let bytes = files::read_or_create_secret(&self.cache.join("hmac.key"))?;
+        Ok(LocalSecret::new(bytes))
+    }
+
+    /// What `ready.json` will say.
+    pub(super) fn describe(&self, config: &Config, listeners: &Listeners) -> Result<Ready, Error> {
+        let admin = listeners.admin.as_ref().map(sockets::address).transpose()?;
+        let unix = listeners
+            .unix
+            .as_ref()
+            .and_then(|unix| unix.local_addr().ok());
+        Ok(Ready {
+            api_url: format!("http://{}", sockets::address(&listeners.tcp)?),
+            socket: unix.and_then(|address| address.as_pathname().map(Path::to_owned)),
+            admin_url: admin.map(|address| format!("http://{address}")),
+            admin_token_file: admin.map(|_| admin_token_file(&self.path)),
+            peer_id: None,
+            multiaddrs: None,
+            pid: Some(std::process::id()),
+            keeper_pid: config.keeper_pid,
+            owner: config.owner,
+            state_dir: self.path.clone(),
+            cache_dir: self.cache.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    /// What administration needs.
+    pub(super) fn admin(&self, ready: &Ready, stop: watch::Sender<bool>) -> Result<Admin, Error> {
+        Ok(Admin {
+            token: admin_token(&self.path)?,
+            ready: serde_json::to_value(ready).unwrap_or_default(),
+            stop,
+        })
+    }
+
+    /// Says that clients can connect.
+    pub(super) fn announce(&self, ready: &Ready) -> Result<(), Error> {
+        for path in self.ready_files() {
+            ready.write(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what was announced: a clean end leaves nothing that looks alive.
+    pub(super) fn withdraw(&self, ready: &Ready) {
+        for path in self.ready_files().into_iter().chain(ready.socket.clone()) {
+            if let Err(error) = std::fs::remove_file(&path)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                warn!(path = %path.display(), %error, "cannot remove");
+            }
+        }
+    }
+
+    /// Writes `counters.json`: what is left of a daemon that the runner killed.
+    pub(super) fn write_counters(&self, snapshot: &Snapshot) -> Result<(), files::Error> {
+        let json = serde_json::to_vec(snapshot).unwrap_or_default();
+        files::write_atomic(&self.path.join("counters.json"), &json)
+    }
+
+    fn ready_files(&self) -> Vec<PathBuf> {
+        let mut paths = vec![Ready::path(&self.path)];
+        paths.extend(self.ready_file.clone());
+        paths
+    }
+}
+
+/// Takes the lock of a state directory: one daemon each.
+pub fn lock(state_dir: &Path) -> Result<Lock, Error> {
+    files::lock(&lock_file(state_dir)).map_err(|error| match error {
+        files::Error::Locked(_) => Error::Running {
+            state_dir: state_dir.display().to_string(),
+        },
+        error => error.into(),
+    })
+}
+
+/// The file whose lock says that a daemon or its keeper lives.
+pub(super) fn lock_file(state_dir: &Path) -> PathBuf {
+    state_dir.join("lock")
+}
+
+fn admin_token_file(state_dir: &Path) -> PathBuf {
+    state_dir.join("admin-token")
+}
+
+/// The bearer token of the administration port, made on first use. It survives a restart, so that
+/// whoever read it can go on.
+pub fn admin_token(state_dir: &Path) -> Result<Zeroizing<String>, Error> {
+    let path = admin_token_file(state_dir);
+    if let Ok(kept) = std::fs::read_to_string(&path).map(Zeroizing::new)
+        && kept.len() == 64
+        && kept.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
+        return Ok(kept);
+    }
+    let mut random = Zeroizing::new([0; 32]);
+    getrandom::fill(random.as_mut_slice()).map_err(Error::Random)?;
+    let token = Zeroizing::new(Digest::from(*random).hex());
+    files::write_atomic(&path, token.as_bytes())?;
+    Ok(token)
+}
+
+/// A temporary directory that goes with its daemon: tests and examples name none.
+#[derive(Debug)]
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Error> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(Error::Random)?;
+        Ok(Self(std::env::temp_dir().join(format!(
+            "ghswarm-{}",
+            &Digest::from(random).hex()[..12]
+        ))))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed stays for the cleaning of the temporary directory.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
