@@ -1,0 +1,32 @@
+//! The stories: real sockets, real daemons, a GitHub whose every answer is known.
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on ends there")]
+#![expect(
+    clippy::expect_used,
+    reason = "a story that cannot go on says what it missed"
+)]
+
+mod front;
+mod fuzz_corpus;
+mod house;
+mod needs;
+
+#[path = "../../fuzz/src/properties.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "public to the fuzz targets, which compile the same file"
+)]
+mod properties;
+
+mod access;
+mod cli;
+mod clients;
+mod failing;
+mod github;
+mod graphql;
+mod pages;
+mod proxy;
+mod readme;
+mod replay;
+mod sharing;
+mod tidy;
+mod writes;
