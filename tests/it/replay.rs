@@ -146,7 +146,9 @@ async fn by_default_nothing_read_after_a_write_is_old() {
         &differences,
         &[&[ARTEFACT][..], &CHANGED_UNSEEN, &LIMITED].concat(),
     );
-    // Else this is the story above once more.
+    // Else this is the story above once more. The tape and the clock are the same in every run, and so
+    // is this number. `no-cache` answers (searches, rate limits) are not among them: serving those
+    // unasked made 13 more, against RFC 9111, section 5.2.2.4.
     let hits = counted.hits.memory;
-    assert!(hits >= 50, "only {hits} answers came from memory");
+    assert!(hits >= 89, "only {hits} answers came from memory");
 }
