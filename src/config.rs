@@ -35,6 +35,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// What all daemons of this user share; without one, a folder of the state directory.
     pub cache_dir: Option<PathBuf>,
+    /// Bytes that the disk tier may take; without one, nothing is kept on disk.
+    pub disk_limit: Option<u64>,
     /// Where `ready.json` is written besides the state directory.
     pub ready_file: Option<PathBuf>,
     /// Who may join this daemon.
@@ -59,6 +61,7 @@ impl Default for Config {
             socket: None,
             state_dir: None,
             cache_dir: None,
+            disk_limit: None,
             ready_file: None,
             owner: Owner::User,
             keeper_pid: None,

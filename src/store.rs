@@ -1,9 +1,11 @@
-//! What is held, and where: entries as values, and the memory tier that keeps them.
+//! What is held, and where: entries as values, the memory tier and the disk tier that keep them.
 //!
 //! A store never decides. Whether something may be shown, and to whom, is [`crate::tiered`]'s business.
 
+pub mod disk;
 pub mod entry;
 pub mod memory;
 
+pub use disk::Disk;
 pub use entry::{Entry, Grant, Proof, Scheme, Variant};
-pub use memory::Memory;
+pub use memory::{Memory, Named, Slot};

@@ -62,6 +62,8 @@ pub struct Variant {
     pub kinds: u8,
     /// When GitHub last showed these very bytes to a request without credentials.
     pub public: Option<Proof>,
+    /// Whether anybody could read it when GitHub last confirmed it: what may leave this machine.
+    pub was_public: bool,
 }
 
 /// When GitHub showed something.

@@ -375,6 +375,7 @@ mod tests {
             asked_at: 10,
             kinds: TokenKind::Installation.bit(),
             public: None,
+            was_public: false,
         }
     }
 

@@ -108,6 +108,7 @@ impl Inner {
             public: (shareable == Shareable::Everyone)
                 .then(|| shown_to_anybody(caller, asked))
                 .flatten(),
+            was_public: false,
         };
         self.learn(head.host, question, caller, &whole.body, asked);
         let grant = Grant {
