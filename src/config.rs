@@ -80,6 +80,7 @@ impl Config {
             socket: Some(directories.socket.clone()),
             state_dir: Some(directories.state.clone()),
             cache_dir: Some(directories.cache.clone()),
+            disk_limit: Some(1 << 30),
             ready_file: settings.ready_file.clone(),
             owner,
             keeper_pid: settings.keeper_pid,

@@ -20,6 +20,7 @@ use crate::github::{self, Gate};
 use crate::proxy::parking::{Line, Parking};
 use crate::proxy::{Listeners, Proxy, Service};
 use crate::stats::{Snapshot, Stats};
+use crate::store::{Disk, disk};
 use crate::tiered::{self, Tiered};
 
 pub use crate::config::Config;
@@ -96,6 +97,15 @@ impl Daemon {
         let ready = state.describe(&config, &listeners)?;
 
         let secret = state.secret()?;
+        let disk = config.disk_limit.and_then(|limit| {
+            let place = disk::Config {
+                directory: state.cache().join("store"),
+                limit,
+            };
+            Disk::open(&place, &secret, config.clock.clone())
+                .inspect_err(|error| warn!(%error, "nothing is kept on disk"))
+                .ok()
+        });
         let github = github::Client::new(config.github)?;
         let counters = Arc::new(Stats::new(&Operation::NAMES));
         let tiered = Tiered::new(tiered::Parts {
@@ -105,6 +115,8 @@ impl Daemon {
             gate: Gate::new(config.budget, config.clock.clone()),
             clock: config.clock,
             stats: counters.clone(),
+            directory: Some(state.cache().to_owned()),
+            disk,
         });
         let stop = watch::Sender::new(false);
         let admin = state.admin(&ready, stop.clone())?;

@@ -168,6 +168,17 @@ pub fn lock(path: &Path) -> Result<Lock, Error> {
     }
 }
 
+/// Takes the lock at `path`, after at most two seconds of waiting: what is done under it is quick.
+pub fn wait_for_lock(path: &Path) -> Result<Lock, Error> {
+    for _ in 0..LOOKS {
+        match lock(path) {
+            Err(Error::Locked(_)) => thread::sleep(LOOK_AGAIN),
+            taken => return taken,
+        }
+    }
+    Err(Error::Locked(path.to_owned()))
+}
+
 /// The 32 random bytes at `path`, made by whoever comes first: processes that start together agree.
 pub fn read_or_create_secret(path: &Path) -> Result<[u8; 32], Error> {
     match private().write(true).create_new(true).open(path) {
@@ -184,7 +195,7 @@ pub fn read_or_create_secret(path: &Path) -> Result<[u8; 32], Error> {
     }
 }
 
-/// How often and how long to look for the bytes of whoever created the file: two seconds in all.
+/// How often and how long to look for what another process is about to do: two seconds in all.
 const LOOKS: u32 = 200;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -211,6 +222,14 @@ fn read_secret(path: &Path) -> Result<[u8; 32], Error> {
 /// Opens `path` for appending, for its owner alone; makes it if it is missing.
 pub fn open_append_private(path: &Path) -> Result<File, Error> {
     open(private().append(true).create(true), path)
+}
+
+/// Opens `path` for reading and appending; `None` when there is none.
+pub fn open_append_existing(path: &Path) -> Result<Option<File>, Error> {
+    match open(private().read(true).append(true), path) {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
 }
 
 /// Options for a file that only its owner can read. A link at the end of the path is not followed.

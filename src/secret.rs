@@ -29,6 +29,13 @@ impl LocalSecret {
             }
         }
     }
+
+    /// A key for one `purpose`: HMAC(local secret, 0x00 || purpose). A header value cannot hold a NUL, so
+    /// no credential is ever identified by what is also a key.
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let message = [b"\0", purpose.as_bytes()].concat();
+        Zeroizing::new(*Digest::keyed(&self.0, &message).as_bytes())
+    }
 }
 
 impl fmt::Debug for LocalSecret {
@@ -44,6 +51,11 @@ pub struct CredentialId([u8; 16]);
 impl CredentialId {
     /// Every request without an `Authorization` header.
     pub const ANONYMOUS: Self = Self([0; 16]);
+
+    /// A name that was written down with [`CredentialId::as_bytes`].
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
 
     /// The 16 bytes, for keys that belong to one credential.
     pub const fn as_bytes(&self) -> &[u8; 16] {
@@ -167,6 +179,18 @@ mod tests {
             !printed.contains("abc") && printed.starts_with("*** ***"),
             "{printed}"
         );
+    }
+
+    #[test]
+    fn keys_of_two_purposes_or_secrets_differ_and_none_is_a_credential() {
+        let (secret, other) = (LocalSecret::new([7; 32]), LocalSecret::new([8; 32]));
+        let key = secret.derive("store");
+        assert_eq!(key, secret.derive("store"));
+        assert_ne!(key, secret.derive("seal"));
+        assert_ne!(key, other.derive("store"));
+        let id = secret.identify(&Authorization::new(Some(b"store")));
+        assert_ne!(key[..16], id.as_bytes()[..]);
+        assert_eq!(CredentialId::from_bytes(*id.as_bytes()), id);
     }
 
     #[test]

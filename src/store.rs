@@ -4,8 +4,11 @@
 
 pub mod disk;
 pub mod entry;
+pub mod epoch_log;
 pub mod memory;
+mod record;
 
 pub use disk::Disk;
 pub use entry::{Entry, Grant, Proof, Scheme, Variant};
+pub use epoch_log::EpochLog;
 pub use memory::{Memory, Named, Slot};

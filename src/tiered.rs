@@ -1,4 +1,4 @@
-//! The request path: memory, then GitHub; the one place that decides what a caller is shown.
+//! The request path: memory, disk, GitHub; the one place that decides what a caller is shown.
 //!
 //! # Flow
 //!
@@ -22,10 +22,12 @@ mod again;
 mod ask;
 mod decide;
 mod epochs;
+mod events;
 mod flight;
 mod keep;
 mod named;
 mod prefixed;
+mod promote;
 mod query;
 mod read;
 mod revoked;
@@ -34,6 +36,7 @@ mod trust;
 mod write;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,10 +50,10 @@ use crate::api::{Bypass, Effect, Fields, Head, Operation, Question, RateHeaders,
 use crate::clock::Clock;
 use crate::github::gate::Gate;
 use crate::github::{self, Client, Destination};
-use crate::http_cache::{CacheControl, CacheStatus, FieldBlock};
+use crate::http_cache::{CacheControl, CacheStatus, FieldBlock, Tier};
 use crate::secret::{Authorization, CredentialId, LocalSecret, TokenKind};
 use crate::stats::{Outcome, Snapshot, Stats};
-use crate::store::{Grant, Memory, Variant};
+use crate::store::{Disk, Grant, Memory, Variant};
 use crate::time::Timestamp;
 
 pub use again::Basis;
@@ -136,6 +139,11 @@ pub struct Parts {
     pub clock: Clock,
     /// The counters, made with [`Operation::NAMES`].
     pub stats: Arc<Stats>,
+    /// What all daemons of a user share: where they tell one another what they wrote. Without one, this
+    /// daemon is alone.
+    pub directory: Option<PathBuf>,
+    /// The disk tier, if there is one.
+    pub disk: Option<Disk>,
 }
 
 /// A cheap handle to the request path.
@@ -151,6 +159,9 @@ struct Inner {
     clock: Clock,
     stats: Arc<Stats>,
     memory: Memory,
+    disk: Option<Disk>,
+    absent: promote::Absent,
+    events: events::Events,
     epochs: epochs::Epochs,
     revoked: revoked::Revoked,
     trust: trust::Trust,
@@ -262,15 +273,23 @@ impl Tiered {
             gate,
             clock,
             stats,
+            directory,
+            disk,
         } = parts;
         Self(Arc::new(Inner {
-            memory: Memory::new(config.memory_limit),
+            memory: match &disk {
+                Some(_) => Memory::in_front_of_disk(config.memory_limit),
+                None => Memory::new(config.memory_limit),
+            },
+            disk,
+            absent: promote::Absent::default(),
             config,
             secret,
             github,
             gate,
             clock,
             stats,
+            events: events::Events::new(directory),
             epochs: epochs::Epochs::default(),
             revoked: revoked::Revoked::default(),
             trust: trust::Trust::default(),
@@ -336,8 +355,17 @@ impl Tiered {
     pub fn snapshot(&self) -> Snapshot {
         let inner = &self.0;
         let mut snapshot = inner.stats.snapshot();
-        snapshot.set_gauges(inner.memory.len(), inner.memory.bytes());
+        let (entries, bytes) = inner.held();
+        snapshot.set_gauges(entries, bytes);
         snapshot.evictions = inner.memory.evictions();
+        if let Some(disk) = &inner.disk {
+            // What memory lets go the disk still has.
+            let counts = disk.counts();
+            snapshot.evictions = counts.evictions;
+            for (reason, count) in counts.reasons.into_iter().filter(|(_, count)| *count > 0) {
+                snapshot.reasons.insert(reason.to_owned(), count);
+            }
+        }
         snapshot.budget = inner
             .gate
             .rows(inner.clock.now())
@@ -373,14 +401,25 @@ impl Inner {
             return None;
         };
         let control = request_control(&head.fields);
-        let hit = self.find((head.host, head.target), &question, &control, caller, now)?;
-        let cache = CacheStatus::Hit {
-            ttl: i64::try_from(hit.ttl.as_secs()).unwrap_or(i64::MAX),
-            tier: crate::http_cache::Tier::Memory,
+        let place = (head.host, head.target);
+        let mut tier = Tier::Memory;
+        let hit = match self.find(place, &question, &control, caller, now) {
+            Some(hit) => hit,
+            // Something held in memory may be asked about; then `answer` looks on disk first.
+            None if self.memory.holds(&question.key) => return None,
+            None => {
+                tier = Tier::Disk;
+                if !self.promote(&question.key) {
+                    self.absent.note(&question.key);
+                    return None;
+                }
+                self.find(place, &question, &control, caller, now)?
+            }
         };
+        let cache = read::hit(hit.ttl, tier);
         let served = self.serve(head, caller, &hit.variant, hit.grant.as_deref(), cache, now);
         let took = started.elapsed();
-        self.finished(&question, Outcome::HitMemory, served.status, took);
+        self.finished(&question, read::outcome_of(tier), served.status, took);
         let kept = keep(question, hit, &served);
         Some((served, kept))
     }

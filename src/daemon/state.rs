@@ -61,6 +61,11 @@ impl StateDir {
         })
     }
 
+    /// What all daemons of a user share.
+    pub(super) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
     /// Where the Unix socket goes.
     pub(super) fn socket(&self) -> &Path {
         &self.socket

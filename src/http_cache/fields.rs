@@ -26,6 +26,11 @@ impl FieldBlock {
         Self(lines.into())
     }
 
+    /// Lines that were written down with [`FieldBlock::as_bytes`], and are known to be those.
+    pub const fn from_lines(lines: Bytes) -> Self {
+        Self(lines)
+    }
+
     /// The lines, each with its line break.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

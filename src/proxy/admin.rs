@@ -93,6 +93,8 @@ async fn decide(
     let tiered = tiered(shared)?;
     let query = Query::read(request.uri().query().unwrap_or_default());
     if reads {
+        // So that what was stored a moment ago is in it.
+        tiered.settle().await;
         return read(tiered, &path, &query);
     }
     if request.method() != Method::POST {
@@ -112,7 +114,7 @@ async fn decide(
             )
         })?
         .to_bytes();
-    write(tiered, &path, &query, &body)
+    write(tiered, &path, &query, &body).await
 }
 
 fn tiered(shared: &Shared) -> Result<&Tiered, Refusal> {
@@ -149,14 +151,14 @@ fn read(tiered: &Tiered, path: &str, query: &Query) -> Result<Response<Bytes>, R
     }
 }
 
-fn write(
+async fn write(
     tiered: &Tiered,
     path: &str,
     query: &Query,
     body: &Bytes,
 ) -> Result<Response<Bytes>, Refusal> {
     match path {
-        "/kv/get" => match tiered.get(query.text("operation")?, body) {
+        "/kv/get" => match tiered.get(query.text("operation")?, body).await {
             Some(value) => Ok(typed("application/octet-stream", value)),
             None => Err(Refusal::new(
                 StatusCode::NOT_FOUND,
@@ -173,6 +175,7 @@ fn write(
             let ttl = query.seconds("ttl")?;
             tiered
                 .put(query.text("operation")?, key, body.slice(key_length..), ttl)
+                .await
                 .map_err(|why| {
                     Refusal::owned(
                         StatusCode::UNPROCESSABLE_ENTITY,
@@ -181,13 +184,13 @@ fn write(
                 })?;
             Ok(nothing())
         }
-        "/kv/delete" => deleted(tiered.delete(query.text("operation")?, body)),
-        "/cache/clear" => json(&serde_json::json!({ "removed": tiered.clear() })),
+        "/kv/delete" => deleted(tiered.delete(query.text("operation")?, body).await),
+        "/cache/clear" => json(&serde_json::json!({ "removed": tiered.clear().await })),
         "/cache/stale" => {
             tiered.mark_stale(&namespace(body)?);
             Ok(nothing())
         }
-        "/cache/delete" => deleted(tiered.delete_entry(&query.key("id")?)),
+        "/cache/delete" => deleted(tiered.delete_entry(&query.key("id")?).await),
         _ => Err(not_found()),
     }
 }

@@ -170,6 +170,43 @@ impl Entry {
         self
     }
 
+    /// What two know of one key, put together: the answer to a later question comes first, whoever has
+    /// it, so that it does not matter who is merged into whom, nor how often.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        let mut merged = Self::default();
+        if self.operation.is_empty() {
+            (merged.label, merged.operation) = (other.label, other.operation);
+        } else {
+            (merged.label, merged.operation) = (self.label, self.operation);
+        }
+        // Beyond what GitHub was asked when, the order only has to be the same whoever is merged into
+        // whom. What was read from disk has lost some validators, so those who have one come later.
+        let mut variants = [self.variants, other.variants].concat();
+        variants.sort_by_key(|variant| {
+            (
+                variant.asked_at,
+                variant.validated_at,
+                variant.digest,
+                variant.was_public,
+            )
+        });
+        for variant in variants {
+            merged = merged.with_variant(Arc::unwrap_or_clone(variant));
+        }
+        let mut grants = [self.grants, other.grants].concat();
+        grants.sort_by(|a, b| a.order().cmp(&b.order()));
+        for grant in grants {
+            merged = merged.with_grant(Arc::unwrap_or_clone(grant));
+        }
+        // Only now: an earlier grant must not win because the body of the later one is gone.
+        let variants = &merged.variants;
+        merged
+            .grants
+            .retain(|grant| variants.iter().any(|held| held.digest == grant.digest));
+        merged
+    }
+
     /// Bytes it holds, for the memory tier's accounts.
     pub fn weight(&self) -> u64 {
         const FIXED: usize = 256;
@@ -184,6 +221,21 @@ impl Entry {
             .map(|grant| FIXED + grant.fields.len())
             .sum();
         (FIXED + self.label.len() + variants + grants) as u64
+    }
+}
+
+impl Grant {
+    /// What tells which of two grants is later.
+    fn order(&self) -> impl Ord + '_ {
+        (
+            self.asked_at,
+            self.granted_at,
+            self.digest,
+            self.received,
+            self.etag.as_deref(),
+            self.fields.as_bytes(),
+            self.credential,
+        )
     }
 }
 

@@ -183,10 +183,7 @@ impl Inner {
         } = outgoing;
         let ask = ask_of(caller, target, cost);
         let is_api = self.github.destination(host) == Destination::Api;
-        let now = || Asked {
-            event: self.epochs.now(),
-            at: self.clock.now(),
-        };
+        let now = || self.asked();
         let pass = if is_api {
             match self.gate.pass(ask, patience).await {
                 Ok(pass) => Some(pass),

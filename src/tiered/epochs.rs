@@ -1,14 +1,13 @@
 //! Epochs: what was asked before a write must not be shown after it.
 //!
-//! Everything that happens gets a number from one counter. A write stamps its namespace with a new
-//! number; an answer carries the number at which its question was asked; an answer with a smaller
-//! number than the stamp may predate the write. Stale only means "ask again, conditionally", so a write
+//! Everything that happens has a number (`events`). A write stamps its namespace with its number; an answer
+//! carries the number at which its question was asked; an answer with a smaller number than the stamp
+//! may predate the write. Stale only means "ask again, conditionally", so a write
 //! stamps generously: above its namespace (a new issue shows in the owner's and the host's lists) and
 //! under every name its repository is known by. Hosts are not told apart, since the same repository is
 //! written to under several (the API's, the one for uploads, aliases).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +26,6 @@ const NAMES_MAX: usize = 50_000;
 /// The stamps of one daemon.
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
-    events: AtomicU64,
     // A std mutex: held for map look-ups only.
     state: Mutex<State>,
 }
@@ -71,21 +69,11 @@ pub(super) struct Floor {
 }
 
 impl Epochs {
-    /// The number of the last event. An answer to a question asked now carries it.
-    pub(super) fn now(&self) -> u64 {
-        self.events.load(SeqCst)
-    }
-
-    /// A new event.
-    pub(super) fn next(&self) -> u64 {
-        self.events.fetch_add(1, SeqCst) + 1
-    }
-
     /// What reads of `namespace` are held to.
     pub(super) fn floor(&self, namespace: &Namespace, now: Timestamp) -> Floor {
         let state = self.lock();
         let last = if state.any.event == 0 {
-            Stamp::default()
+            state.whole
         } else {
             state.last(namespace)
         };
@@ -96,13 +84,33 @@ impl Epochs {
         }
     }
 
-    /// Notes a write to `namespace`: when it is sent, and again when it was answered.
-    pub(super) fn write(&self, namespace: &Namespace, now: Timestamp) {
+    /// Notes that anything may have been written. `at`: the Unix epoch if it was long ago.
+    pub(super) fn everything(&self, event: u64, at: Timestamp) {
         let mut state = self.lock();
-        let stamp = Stamp {
-            event: self.next(),
-            at: now,
-        };
+        state.whole = Stamp { event, at };
+        state.namespaces.clear();
+        if state.any.event > 0 {
+            state.any = state.whole;
+        }
+    }
+
+    /// The number of the repository `namespace`, if an answer has told it.
+    pub(super) fn id_of(&self, namespace: &Namespace) -> Option<u64> {
+        match namespace {
+            Namespace::Repo(name) => self.lock().ids_by_name.get(name).copied(),
+            Namespace::RepoId(id) => Some(*id),
+            Namespace::Host | Namespace::Owner(_) | Namespace::OwnerId(_) => None,
+        }
+    }
+
+    /// Notes a write to `namespace`: when it is sent, and again when it was answered. `id`: the
+    /// repository's number, if whoever wrote knew it.
+    pub(super) fn write(&self, namespace: &Namespace, id: Option<u64>, event: u64, at: Timestamp) {
+        if let (Namespace::Repo(name), Some(id)) = (namespace, id) {
+            self.learn(id, name);
+        }
+        let mut state = self.lock();
+        let stamp = Stamp { event, at };
         state.any = stamp;
         if state.namespaces.len() >= NAMESPACES_MAX {
             state.namespaces.clear();
@@ -219,6 +227,32 @@ mod tests {
 
     const START: Timestamp = Timestamp::from_secs(1_000_000);
 
+    /// Stamps with growing numbers, as the events of one daemon have.
+    struct Story(Epochs, std::cell::Cell<u64>);
+
+    impl Story {
+        fn begin() -> Self {
+            Self(Epochs::default(), std::cell::Cell::new(0))
+        }
+
+        fn now(&self) -> u64 {
+            self.1.get()
+        }
+
+        fn write(&self, namespace: &Namespace, at: Timestamp) {
+            self.1.set(self.now() + 1);
+            self.0.write(namespace, None, self.now(), at);
+        }
+    }
+
+    impl std::ops::Deref for Story {
+        type Target = Epochs;
+
+        fn deref(&self) -> &Epochs {
+            &self.0
+        }
+    }
+
     fn repo(name: &str) -> Namespace {
         Namespace::Repo(name.into())
     }
@@ -229,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_write_makes_stale_what_it_may_have_changed_and_nothing_else() {
-        let epochs = Epochs::default();
+        let epochs = Story::begin();
         let before = epochs.now();
         epochs.write(&repo("o/r"), START);
         for (namespace, stale) in [
@@ -254,7 +288,7 @@ mod tests {
 
     #[test]
     fn an_owner_covers_its_repositories_and_a_host_everything() {
-        let epochs = Epochs::default();
+        let epochs = Story::begin();
         epochs.write(&Namespace::Owner("o".into()), START);
         assert!(is_stale(&epochs, &repo("o/r"), 0) && !is_stale(&epochs, &repo("p/r"), 0));
         epochs.write(&Namespace::Host, START);
@@ -263,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_repository_is_one_under_all_its_names() {
-        let epochs = Epochs::default();
+        let epochs = Story::begin();
         epochs.learn(7, "o/old");
         epochs.learn(7, "o/new");
         epochs.write(&repo("o/new"), START);
@@ -285,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_namespace_settles_for_half_a_minute_whatever_the_clock_does() {
-        let epochs = Epochs::default();
+        let epochs = Story::begin();
         assert!(!epochs.floor(&repo("o/r"), START).settling);
         epochs.write(&repo("o/r"), START);
         let settling = |at| epochs.floor(&repo("o/r"), at).settling;
@@ -299,10 +333,33 @@ mod tests {
 
     #[test]
     fn forgetting_a_stamp_makes_more_stale_not_less() {
-        let epochs = Epochs::default();
+        let epochs = Story::begin();
         for number in 0..=NAMESPACES_MAX {
             epochs.write(&Namespace::Owner(number.to_string().into()), START);
         }
         assert!(is_stale(&epochs, &Namespace::Owner("0".into()), 0));
+    }
+
+    #[test]
+    fn a_write_by_another_daemon_covers_the_names_that_this_one_knows() {
+        let epochs = Epochs::default();
+        epochs.learn(7, "o/old");
+        epochs.write(&repo("o/new"), Some(7), 1, START);
+        assert!(is_stale(&epochs, &repo("o/old"), 0));
+    }
+
+    #[test]
+    fn when_anything_may_have_happened_everything_is_asked_again() {
+        let epochs = Epochs::default();
+        epochs.everything(5, Timestamp::EPOCH);
+        for namespace in [repo("o/r"), Namespace::Host, Namespace::RepoId(7)] {
+            let floor = epochs.floor(&namespace, START);
+            assert_eq!((floor.event, floor.settling), (5, false), "{namespace:?}");
+        }
+        epochs.write(&repo("o/r"), None, 6, START);
+        assert!(!is_stale(&epochs, &repo("p/r"), 5) && is_stale(&epochs, &repo("p/r"), 4));
+        epochs.everything(9, START);
+        assert!(is_stale(&epochs, &Namespace::Host, 8));
+        assert!(epochs.floor(&repo("p/r"), START).settling);
     }
 }

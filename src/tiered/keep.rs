@@ -17,7 +17,9 @@ use crate::api::{
 use crate::digest::Digest;
 use crate::github::Destination;
 use crate::http_cache::{CacheControl, FieldBlock, freshness};
+use crate::store::epoch_log::Event;
 use crate::store::{Entry, Grant, Proof, Scheme, Variant};
+use crate::time::Timestamp;
 
 /// What GitHub says of answers that carry no `Cache-Control` of their own.
 const ORIGIN_LIFETIME: Duration = Duration::from_secs(60);
@@ -108,7 +110,7 @@ impl Inner {
             public: (shareable == Shareable::Everyone)
                 .then(|| shown_to_anybody(caller, asked))
                 .flatten(),
-            was_public: false,
+            was_public: self.is_public(head, question, caller, asked.at),
         };
         self.learn(head.host, question, caller, &whole.body, asked);
         let grant = Grant {
@@ -146,6 +148,7 @@ impl Inner {
         confirmed.asked_at = asked.event;
         confirmed.kinds |= caller.kind.bit();
         confirmed.public = confirmed.public.max(shown_to_anybody(caller, asked));
+        confirmed.was_public |= self.is_public(head, question, caller, asked.at);
         let etag = computed_etag(head, caller, variant)
             .or_else(|| receipt.and_then(|receipt| receipt.etag.clone()));
         // A 304 lacks the content type and more (RFC 9110, 15.4.5): those come from the body's own
@@ -175,6 +178,7 @@ impl Inner {
             }
             entry.with_variant(variant).with_grant(grant)
         });
+        self.demote(question.key, &entry);
         // What another answer has put in the meantime may be newer than ours, but ours is what this
         // caller asked for.
         match (entry.variant(digest), entry.grant(credential)) {
@@ -280,6 +284,24 @@ impl Inner {
         }
     }
 
+    /// Whether anybody could read an answer to this caller, as far as is known now.
+    fn is_public(
+        &self,
+        head: &Head<'_>,
+        question: &Question,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> bool {
+        let Question {
+            namespace,
+            operation,
+            ..
+        } = question;
+        caller.id.is_anonymous()
+            || operation.is_same_for_every_reader()
+                && self.trust.is_public(head.host, namespace, 0, now)
+    }
+
     /// Takes back what a refusal says this credential may no longer see.
     pub(super) fn refused(
         &self,
@@ -289,19 +311,19 @@ impl Inner {
         status: StatusCode,
     ) {
         match status {
-            StatusCode::UNAUTHORIZED => self.revoked.everywhere(caller.id, self.epochs.next()),
+            StatusCode::UNAUTHORIZED => {
+                let credential = caller.id;
+                self.happened(&Event::Unauthorized { credential });
+            }
             StatusCode::FORBIDDEN
             | StatusCode::NOT_FOUND
             | StatusCode::GONE
-            | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => {
-                let event = self.epochs.next();
-                self.revoked.within(caller.id, host, namespace, event);
-                if matches!(namespace, Namespace::Repo(_) | Namespace::RepoId(_)) {
-                    let at = self.clock.now();
-                    self.trust
-                        .repository(host, namespace, false, Asked { event, at });
-                }
-            }
+            | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => self.happened(&Event::Refused {
+                credential: caller.id,
+                host: host.into(),
+                namespace: namespace.clone(),
+                at: self.clock.now(),
+            }),
             _ => {}
         }
     }

@@ -1,13 +1,18 @@
 //! The key-value interface, and what the administrator may do.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::Tiered;
-use crate::api::{Key, Namespace, key};
-use crate::store::memory::{Named, Slot};
+use super::{Inner, Lifetimes, Tiered};
+use crate::api::{Key, Namespace, Operation, key};
+use crate::digest::Digest;
+use crate::store::epoch_log::Event;
+use crate::store::{Named, Slot};
+use crate::time::Timestamp;
 
 /// How long a named value is good for when nobody says: the key-value interface's default.
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -43,15 +48,16 @@ pub struct EntryRow {
 
 impl Tiered {
     /// The named value, unless it has run out.
-    pub fn get(&self, operation: &str, key: &[u8]) -> Option<Bytes> {
-        let named = self.0.memory.named(&key::named(operation, key))?;
+    pub async fn get(&self, operation: &str, key: &[u8]) -> Option<Bytes> {
+        let named = self.0.named(key::named(operation, key)).await?;
         named
             .is_fresh(self.0.clock.now())
             .then(|| named.value.clone())
     }
 
     /// Stores a named value for `lifetime`: by default what the operation's answers live for, or 300 s.
-    pub fn put(
+    /// With a disk tier it has survived the end of this process when this returns.
+    pub async fn put(
         &self,
         operation: &str,
         key: &[u8],
@@ -65,76 +71,156 @@ impl Tiered {
                 limit,
             });
         }
-        let of_operation =
-            || crate::api::Operation::parse(operation).and_then(crate::api::Operation::lifetime);
-        let named = Named {
+        let of_operation = || self.0.config.lifetimes.of_named(operation);
+        let named = Arc::new(Named {
             operation: operation.into(),
             key: Bytes::copy_from_slice(key),
             value,
             stored_at: self.0.clock.now(),
-            lifetime: lifetime.or_else(of_operation).unwrap_or(LIFETIME),
-        };
-        self.0.memory.put_named(key::named(operation, key), named);
+            lifetime: lifetime.unwrap_or_else(of_operation),
+        });
+        let key = key::named(operation, key);
+        match &self.0.disk {
+            // Other daemons change these, too, so the disk alone has them.
+            Some(disk) => {
+                disk.put(key, Slot::Named(named));
+                disk.flush().await;
+            }
+            None => self.0.memory.put_named(key, named),
+        }
         Ok(())
     }
 
     /// Removes a named value, and says whether there was one.
-    pub fn delete(&self, operation: &str, key: &[u8]) -> bool {
-        self.0.memory.remove(&key::named(operation, key))
+    pub async fn delete(&self, operation: &str, key: &[u8]) -> bool {
+        self.0.remove(key::named(operation, key)).await
     }
 
     /// Removes the entry with this id (of [`EntryRow`]), and says whether there was one.
-    pub fn delete_entry(&self, id: &Key) -> bool {
-        self.0.memory.remove(id)
+    pub async fn delete_entry(&self, id: &Key) -> bool {
+        self.0.remove(*id).await
     }
 
     /// Removes everything, and says how much there was.
-    pub fn clear(&self) -> u64 {
-        self.0.memory.clear()
+    pub async fn clear(&self) -> u64 {
+        let inner = &self.0;
+        self.settle().await;
+        let held = inner.held().0;
+        if let Some(disk) = &inner.disk {
+            disk.clear().await;
+        }
+        inner.memory.clear();
+        inner.happened(&Event::Cleared);
+        held
+    }
+
+    /// Returns when what was stored before is on disk, if there is one.
+    pub async fn settle(&self) {
+        if let Some(disk) = &self.0.disk {
+            disk.flush().await;
+        }
     }
 
     /// Makes stale what is held of `namespace`, as a write would.
     pub fn mark_stale(&self, namespace: &Namespace) {
-        self.0.epochs.write(namespace, self.0.clock.now());
+        self.0.written(namespace);
     }
 
     /// At most `limit` rows of what is held, the largest first.
     pub fn list(&self, limit: usize) -> Vec<EntryRow> {
         let now = self.0.clock.now();
-        let mut rows: Vec<EntryRow> = self
-            .0
-            .memory
-            .list(usize::MAX)
+        let on_disk = self.0.disk.as_ref().map(|disk| disk.list(limit));
+        let held: HashMap<Key, Slot> = on_disk
             .into_iter()
-            .map(|(key, slot)| {
-                let id = crate::digest::Digest::from(*key.as_bytes()).hex();
-                match slot {
-                    Slot::Answers(entry) => EntryRow {
-                        id,
-                        operation: entry.operation.to_owned(),
-                        label: entry.label.to_string(),
-                        bytes: entry.weight(),
-                        variants: entry.variants.len(),
-                        grants: entry.grants.len(),
-                        age_seconds: entry
-                            .variants
-                            .first()
-                            .map_or(0, |variant| now.since(variant.validated_at).as_secs()),
-                    },
-                    Slot::Named(named) => EntryRow {
-                        id,
-                        operation: named.operation.to_string(),
-                        label: String::from_utf8_lossy(&named.key).into_owned(),
-                        bytes: named.value.len() as u64,
-                        variants: 1,
-                        grants: 0,
-                        age_seconds: now.since(named.stored_at).as_secs(),
-                    },
-                }
-            })
+            .flatten()
+            // What memory knows of the same thing is newer.
+            .chain(self.0.memory.list(usize::MAX))
+            .collect();
+        let mut rows: Vec<_> = held
+            .iter()
+            .map(|(key, slot)| EntryRow::of(key, slot, now))
             .collect();
         rows.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.id.cmp(&b.id)));
         rows.truncate(limit);
         rows
+    }
+}
+
+impl EntryRow {
+    fn of(key: &Key, slot: &Slot, now: Timestamp) -> Self {
+        let id = Digest::from(*key.as_bytes()).hex();
+        match slot {
+            Slot::Answers(entry) => Self {
+                id,
+                operation: entry.operation.to_owned(),
+                label: entry.label.to_string(),
+                bytes: entry.weight(),
+                variants: entry.variants.len(),
+                grants: entry.grants.len(),
+                age_seconds: entry
+                    .variants
+                    .first()
+                    .map_or(0, |variant| now.since(variant.validated_at).as_secs()),
+            },
+            Slot::Named(named) => Self {
+                id,
+                operation: named.operation.to_string(),
+                label: String::from_utf8_lossy(&named.key).into_owned(),
+                bytes: named.value.len() as u64,
+                variants: 1,
+                grants: 0,
+                age_seconds: now.since(named.stored_at).as_secs(),
+            },
+        }
+    }
+}
+
+impl Lifetimes {
+    /// How long a named value of `operation` is good for when nobody says.
+    fn of_named(&self, operation: &str) -> Duration {
+        let known = Operation::parse(operation).and_then(|operation| self.of(operation));
+        known.unwrap_or(LIFETIME)
+    }
+}
+
+impl Inner {
+    async fn named(&self, key: Key) -> Option<Arc<Named>> {
+        let Some(disk) = &self.disk else {
+            return self.memory.named(&key);
+        };
+        let found = match disk.get(&key) {
+            Some(found) => found,
+            None => disk.fetch(key).await?,
+        };
+        disk.used(&key);
+        match found {
+            Slot::Named(named) => Some(named),
+            Slot::Answers(_) => None,
+        }
+    }
+
+    async fn remove(&self, key: Key) -> bool {
+        let in_memory = self.memory.remove(&key);
+        let on_disk = match &self.disk {
+            Some(disk) => disk.remove(key).await,
+            None => false,
+        };
+        if in_memory || on_disk {
+            self.happened(&Event::Removed { key });
+        }
+        in_memory || on_disk
+    }
+
+    /// How many things are held, and their bytes.
+    pub(super) fn held(&self) -> (u64, u64) {
+        let (entries, bytes) = (self.memory.len(), self.memory.bytes());
+        match &self.disk {
+            // Nearly everything in memory is on disk as well.
+            Some(disk) => {
+                let counts = disk.counts();
+                (counts.entries.max(entries), counts.bytes.max(bytes))
+            }
+            None => (entries, bytes),
+        }
     }
 }

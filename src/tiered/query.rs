@@ -10,6 +10,7 @@ use http::{HeaderValue, Method};
 use super::ask::{self, Collected, Outgoing, Reply, read_fields};
 use super::decide::{self, Verdict};
 use super::flight::{Seat, Start};
+use super::read::{hit, outcome_of};
 use super::{Answer, Failure, Inner, Request, request_control, write};
 use crate::api::graphql::{self, Document};
 use crate::api::{Effect, Namespace, Operation, Question, key};
@@ -81,6 +82,7 @@ async fn run(
 ) -> (Answer, Outcome) {
     let control = request_control(&request.head().fields);
     let mut waited_since = None;
+    let mut tier = Tier::Memory;
     loop {
         let now = inner.clock.now();
         let mut facts = inner.facts(
@@ -98,15 +100,8 @@ async fn run(
                 grant,
                 ttl,
             } => {
-                let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
                 let (cache, outcome) = match waited_since {
-                    None => (
-                        CacheStatus::Hit {
-                            ttl,
-                            tier: Tier::Memory,
-                        },
-                        Outcome::HitMemory,
-                    ),
+                    None => (hit(ttl, tier), outcome_of(tier)),
                     Some(_) => (collapsed(), Outcome::Coalesced),
                 };
                 let (head, caller) = (request.head(), &request.caller);
@@ -116,11 +111,17 @@ async fn run(
             // Answers to a query have no validator.
             Verdict::Revalidate { why, .. } | Verdict::Fetch { why } => why,
         };
+        if tier == Tier::Memory {
+            tier = Tier::Disk;
+            if inner.promote(&question.key) {
+                continue;
+            }
+        }
         if waited_since.is_some() || control.no_cache {
             return fetch(inner, request, body, question, why).await;
         }
         let start = Start {
-            event: inner.epochs.now(),
+            event: inner.event(),
             at: now,
         };
         let seat = (question.key, Some(request.caller.id));

@@ -85,14 +85,22 @@ impl Read {
         let control = request_control(&self.request.head().fields);
         let mut waited_since = None;
         let mut waits = 0;
+        let mut tier = Tier::Memory;
         loop {
             let now = self.inner.clock.now();
             let mut facts = self.facts(now);
             facts.known.waited_since = waited_since;
-            let asking = match self.step(&facts, &control, now) {
+            let asking = match self.step(&facts, &control, tier, now) {
                 Step::Serve(served, outcome) => return (Answer::Served(served), outcome),
                 Step::Ask(asking) => asking,
             };
+            // Another daemon may have asked meanwhile, or this one before it was started anew.
+            if tier == Tier::Memory {
+                tier = Tier::Disk;
+                if self.inner.promote(&self.question.key) {
+                    continue;
+                }
+            }
             if control.only_if_cached {
                 return not_cached(asking.why());
             }
@@ -120,7 +128,7 @@ impl Read {
             .facts(place, &self.question, &self.request.caller, now)
     }
 
-    fn step(&self, facts: &Facts, control: &CacheControl, now: Timestamp) -> Step {
+    fn step(&self, facts: &Facts, control: &CacheControl, tier: Tier, now: Timestamp) -> Step {
         let entry = self.inner.memory.entry(&self.question.key);
         let verdict = decide::decide(entry.as_deref(), facts.asker, &facts.known, control, now);
         let asking = match verdict {
@@ -130,7 +138,7 @@ impl Read {
                 ttl,
             } => {
                 let waited = facts.known.waited_since.is_some();
-                let cache = if waited { shared() } else { hit(ttl) };
+                let cache = if waited { shared() } else { hit(ttl, tier) };
                 let (head, caller) = (self.request.head(), &self.request.caller);
                 let served =
                     self.inner
@@ -138,7 +146,7 @@ impl Read {
                 let outcome = if waited {
                     Outcome::Coalesced
                 } else {
-                    Outcome::HitMemory
+                    outcome_of(tier)
                 };
                 return Step::Serve(served, outcome);
             }
@@ -160,7 +168,7 @@ impl Read {
             Asking::Fetch(_) => None,
         };
         let start = Start {
-            event: self.inner.epochs.now(),
+            event: self.inner.event(),
             at: now,
         };
         self.inner
@@ -332,11 +340,18 @@ impl Read {
     }
 }
 
-fn hit(ttl: Duration) -> CacheStatus {
+pub(super) fn hit(ttl: Duration, tier: Tier) -> CacheStatus {
     let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
-    CacheStatus::Hit {
-        ttl,
-        tier: Tier::Memory,
+    CacheStatus::Hit { ttl, tier }
+}
+
+/// The row in which a hit is counted.
+pub(super) const fn outcome_of(tier: Tier) -> Outcome {
+    match tier {
+        Tier::Memory => Outcome::HitMemory,
+        Tier::Disk => Outcome::HitDisk,
+        Tier::Peer => Outcome::HitPeer,
+        Tier::Stale => Outcome::Stale,
     }
 }
 

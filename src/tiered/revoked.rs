@@ -35,6 +35,15 @@ struct Withdrawn {
 }
 
 impl Revoked {
+    /// All grants given before `event` are void.
+    pub(super) fn everybody(&self, event: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State {
+            everybody: event,
+            ..State::default()
+        };
+    }
+
     /// All grants of `credential` given before `event` are void.
     pub(super) fn everywhere(&self, credential: CredentialId, event: u64) {
         self.change(event, |state| {

@@ -31,7 +31,9 @@ impl Inner {
         now: Timestamp,
     ) -> Facts {
         let resource = resource_of(target);
+        self.hear(now);
         let floor = self.epochs.floor(&question.namespace, now);
+        let settling = floor.settling || self.is_deaf();
         let pressure = self.gate.pressure(caller.id, caller.kind, resource, now);
         let lifetime = self.config.lifetimes.of(question.operation);
         let readers_agree = question.operation.is_same_for_every_reader()
@@ -48,7 +50,7 @@ impl Inner {
             known: Known {
                 operation: question.operation,
                 floor: floor.event,
-                lifetime: if floor.settling {
+                lifetime: if settling {
                     Some(std::time::Duration::ZERO)
                 } else {
                     lifetime

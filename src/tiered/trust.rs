@@ -70,6 +70,14 @@ impl Trust {
         });
     }
 
+    /// Forgets which repositories anybody may read: they are proven again.
+    pub(super) fn forget_public(&self) {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        for findings in hosts.values_mut() {
+            findings.public.clear();
+        }
+    }
+
     /// Whether the repository was proven public a short time ago, and since event `floor`: a write may
     /// have closed it.
     pub(super) fn is_public(

@@ -175,9 +175,7 @@ impl Writing {
     }
 
     fn stamp(&self) {
-        self.inner
-            .epochs
-            .write(&self.namespace, self.inner.clock.now());
+        self.inner.written(&self.namespace);
     }
 }
 

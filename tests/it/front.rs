@@ -44,6 +44,8 @@ impl Front {
             gate: Gate::new(budget, clock.clone()),
             clock,
             stats: Arc::new(Stats::new(&Operation::NAMES)),
+            directory: None,
+            disk: None,
         });
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("proxy.sock");

@@ -1,5 +1,7 @@
 //! What most stories begin with: a fake GitHub, a daemon in front of it, and one clock for both.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +19,9 @@ use tokio::sync::watch;
 const START: u64 = 1_800_000_000;
 
 pub(crate) struct House {
-    pub(crate) github: FakeGitHub,
+    pub(crate) github: Arc<FakeGitHub>,
+    // What all daemons of this machine share.
+    cache: Arc<tempfile::TempDir>,
     daemon: Ready,
     config: Config,
     clock: Clock,
@@ -70,6 +74,15 @@ impl House {
     /// With a budget that paces as `budget` says. On a clock moved by hand, who waits for budget waits
     /// until the story moves the clock.
     pub(crate) async fn paced(config: tiered::Config, budget: budget::Config) -> Self {
+        Self::on_disk(config, budget, None).await
+    }
+
+    /// With a disk tier of this many bytes.
+    pub(crate) async fn on_disk(
+        config: tiered::Config,
+        budget: budget::Config,
+        disk_limit: Option<u64>,
+    ) -> Self {
         let lab_clock = ghswarm_lab::Clock::manual(START);
         let github = FakeGitHub::builder()
             .clock(lab_clock.clone())
@@ -77,8 +90,11 @@ impl House {
             .await
             .unwrap();
         let clock = Clock::manual(Timestamp::from_secs(START));
+        let cache = tempfile::tempdir().unwrap();
         let config = Config {
             clock: clock.clone(),
+            cache_dir: Some(cache.path().to_owned()),
+            disk_limit,
             github: github::Config::new(github.url().parse().unwrap()),
             budget,
             tiered: config,
@@ -87,7 +103,8 @@ impl House {
         let (ready, running) = daemon(config.clone());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
-            github,
+            github: Arc::new(github),
+            cache: Arc::new(cache),
             daemon: ready,
             clock,
             lab_clock,
@@ -95,6 +112,33 @@ impl House {
             running,
             config,
         }
+    }
+
+    /// Another daemon of the same machine, in front of the same GitHub.
+    pub(crate) fn beside(&self) -> Self {
+        let (ready, running) = daemon(self.config.clone());
+        Self {
+            github: Arc::clone(&self.github),
+            cache: Arc::clone(&self.cache),
+            daemon: ready,
+            clock: self.clock.clone(),
+            lab_clock: self.lab_clock.clone(),
+            client: self.client.clone(),
+            config: self.config.clone(),
+            running,
+        }
+    }
+
+    /// The same house, whose daemons share another directory.
+    pub(crate) fn with_cache(mut self, directory: &Path) -> Self {
+        self.config.cache_dir = Some(directory.to_owned());
+        self.restart();
+        self
+    }
+
+    /// What all daemons of this machine share.
+    pub(crate) fn cache_dir(&self) -> &Path {
+        self.cache.path()
     }
 
     /// Another daemon in the place of this one, which is drained.
@@ -156,17 +200,22 @@ impl House {
 
     /// What the daemon counted.
     pub(crate) async fn stats(&self) -> Snapshot {
-        let token =
-            std::fs::read_to_string(self.daemon.admin_token_file.as_ref().unwrap()).unwrap();
-        let url = format!("{}/stats", self.daemon.admin_url.as_ref().unwrap());
-        let response = self
-            .client
-            .get(url)
-            .bearer_auth(token.trim())
-            .send()
-            .await
-            .unwrap();
-        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+        let stats = self.administer(Method::GET, "/stats", Vec::new()).await;
+        serde_json::from_slice(&stats.body).unwrap()
+    }
+
+    /// Something that only the daemon's owner may do.
+    pub(crate) async fn administer(&self, method: Method, path: &str, body: Vec<u8>) -> Reply {
+        let token = self.daemon.admin_token_file.as_ref().unwrap();
+        let token = std::fs::read_to_string(token).unwrap();
+        let url = format!("{}{path}", self.daemon.admin_url.as_ref().unwrap());
+        let request = self.client.request(method, url).bearer_auth(token.trim());
+        let response = request.body(body).send().await.unwrap();
+        Reply {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.unwrap(),
+        }
     }
 }
 

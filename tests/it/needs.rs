@@ -49,6 +49,11 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
+/// Whether long runs are wanted: `GHSWARM_SOAK=1`.
+pub(crate) fn soak() -> bool {
+    environment("GHSWARM_SOAK").is_some()
+}
+
 /// Ends a story for lack of `what`: to be followed by `return`.
 pub(crate) fn skip(what: &str) {
     let required = environment("GHSWARM_REQUIRE_CLIENTS").is_some();

@@ -28,6 +28,13 @@ pub struct Link {
     pub parameters: Vec<(String, Option<String>)>,
 }
 
+/// Links that were written down one by one, as [`Links::links`] gave them.
+impl From<Vec<Link>> for Links {
+    fn from(links: Vec<Link>) -> Self {
+        Self { links }
+    }
+}
+
 impl Links {
     /// Reads all `Link` lines of an answer. `None` when they break the grammar (RFC 8288, 3), are not
     /// ASCII, or are more than GitHub ever sends: whoever cannot read a page's links must not keep it.

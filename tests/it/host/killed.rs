@@ -1,0 +1,132 @@
+//! A daemon that is killed while it stores: what it had stored is there, and no byte of it is wrong.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Instant;
+
+use bytes::Bytes;
+use ghswarm_lab::{FakeGitHub, Token, TokenSpec};
+use http::header::AUTHORIZATION;
+
+use super::process::Process;
+use crate::needs;
+
+const WRITES: usize = 10_000;
+const AT_LEAST: usize = 9_000;
+const CLIENTS: usize = 16;
+/// Bodies that differ.
+const BODIES: u64 = 100;
+
+struct Stage {
+    github: FakeGitHub,
+    token: Token,
+    client: reqwest::Client,
+    bodies: Vec<Bytes>,
+}
+
+fn path(number: usize) -> String {
+    let issue = number as u64 % BODIES + 1;
+    format!("/repos/octo-org/large/issues/{issue}?as={number}")
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let builder = FakeGitHub::builder().enforce_secondary(false);
+        let github = builder.start().await.unwrap();
+        github.change(|state| {
+            state.create_repo("octo-org/large", true).unwrap();
+            for number in 0..BODIES {
+                let text = format!("{number} {}", "text of an issue ".repeat(150));
+                state
+                    .create_issue("octo-org/large", "title", &text)
+                    .unwrap();
+            }
+        });
+        let token = github.token(TokenSpec::classic("octocat").everything());
+        github.set_limit(token.bucket(), "core", 1_000_000);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut stage = Self {
+            github,
+            token,
+            client,
+            bodies: Vec::new(),
+        };
+        for number in 0..BODIES as usize {
+            let body = stage.get(&stage.github.url(), number).await.unwrap().1;
+            stage.bodies.push(body);
+        }
+        stage
+    }
+
+    /// What the cache did, and the body; `None` if nobody answers.
+    async fn get(&self, base: &str, number: usize) -> Option<(String, Bytes)> {
+        let request = self.client.get(format!("{base}{}", path(number)));
+        let request = request.header(AUTHORIZATION, self.token.authorization());
+        // The fake looks at the user agent before it formats.
+        let answer = request.header("user-agent", "story").send().await.ok()?;
+        let cache = answer.headers().get("cache-status");
+        let cache = cache.map_or("", |cache| cache.to_str().unwrap()).to_owned();
+        Some((cache, answer.bytes().await.ok()?))
+    }
+
+    /// Has [`WRITES`] answers stored, kills the daemon while more come, and counts what the next one has.
+    async fn kill_while_storing(self: &Arc<Self>, cache: &Path, state: &Path) -> usize {
+        let mut daemon = Process::serve(&self.github.url(), cache, state, &[]).await;
+        let base = daemon.api_url().to_owned();
+        let answered = Arc::new(AtomicUsize::new(0));
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let (stage, base, answered) = (Arc::clone(self), base.clone(), answered.clone());
+                tokio::spawn(async move {
+                    for number in (client..WRITES * 2).step_by(CLIENTS) {
+                        let Some((_, body)) = stage.get(&base, number).await else {
+                            return;
+                        };
+                        assert!(body == stage.bodies[number % BODIES as usize]);
+                        answered.fetch_add(1, SeqCst);
+                    }
+                })
+            })
+            .collect();
+        while answered.load(SeqCst) < WRITES {
+            tokio::task::yield_now().await;
+        }
+        daemon.kill().await;
+        for client in clients {
+            client.await.unwrap();
+        }
+        drop(daemon);
+
+        let began = Instant::now();
+        let next = Process::serve(&self.github.url(), cache, state, &[]).await;
+        let opened = began.elapsed();
+        let mut survived = 0;
+        for number in 0..WRITES {
+            let (status, body) = self.get(next.api_url(), number).await.unwrap();
+            assert!(
+                body == self.bodies[number % BODIES as usize],
+                "wrong bytes for {number}: {status}"
+            );
+            survived += usize::from(status.starts_with("ghswarm; hit;"));
+        }
+        let stats = next.stats(&self.client).await;
+        println!(
+            "survived {survived} of {WRITES}; started again in {opened:.1?}; reasons {}",
+            stats["reasons"]
+        );
+        survived
+    }
+}
+
+/// Twenty times with `GHSWARM_SOAK=1`, otherwise once. The ten thousand answers take their time.
+#[tokio::test]
+async fn what_was_stored_before_a_kill_is_served_after_it() {
+    let stage = Arc::new(Stage::set().await);
+    for _ in 0..if needs::soak() { 20 } else { 1 } {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, state) = (dir.path().join("cache"), dir.path().join("state"));
+        let survived = stage.kill_while_storing(&cache, &state).await;
+        assert!(survived >= AT_LEAST, "{survived}");
+    }
+}
