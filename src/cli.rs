@@ -4,6 +4,7 @@
 
 mod api;
 mod cache;
+mod doctor;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::config::Settings;
 
 pub use api::Api;
 pub use cache::{Cache, CacheCommand, Key, ListFormat, Stale};
+pub use doctor::{Doctor, DoctorFormat};
 
 /// One GitHub API budget for a whole fleet of runners.
 #[derive(Debug, Parser)]
@@ -54,6 +56,8 @@ pub enum Command {
     Env(Env),
     /// Read and write the cache
     Cache(Cache),
+    /// Find what is wrong with the daemon, this machine and this shell, and say what to do
+    Doctor(Box<Doctor>),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page

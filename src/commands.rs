@@ -4,6 +4,7 @@ mod api;
 mod cache;
 mod completions;
 mod context;
+mod doctor;
 mod env;
 mod exec;
 mod gh_config;
@@ -55,6 +56,7 @@ fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<ExitCode>
         Command::Exec(exec) => block_on(exec::run(exec, context)),
         Command::Env(env) => block_on(env::run(env, context)),
         Command::Cache(cache) => block_on(cache::run(cache, context)),
+        Command::Doctor(doctor) => block_on(doctor::run(*doctor, context)),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => man::run(man),
         Command::Keeper(keeper) => keeper::run(keeper, context),

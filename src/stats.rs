@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use histogram::Histogram;
 
-pub use snapshot::{Hits, Latency, OriginCalls, PeerCounts, Route, Snapshot};
+pub use snapshot::{Hits, Latency, OriginCalls, PeerCounts, Route, Snapshot, Validators};
 
 /// How a client's request ended. Exactly one per request; the counters of all add up to `requests`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -372,6 +372,7 @@ impl Tiered {
             .into_iter()
             .filter_map(|row| serde_json::to_value(row).ok())
             .collect();
+        snapshot.validators = inner.trust.rows(inner.clock.now());
         snapshot.uptime_seconds = inner.started.elapsed().as_secs();
         snapshot
     }

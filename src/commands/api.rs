@@ -9,7 +9,7 @@ mod filter;
 mod output;
 mod pages;
 mod repository;
-mod token;
+pub(super) mod token;
 mod transport;
 
 use std::fs::File;

@@ -86,6 +86,26 @@ pub const TMPDIR: &str = "TMPDIR";
 pub const NO_PROXY: &str = "NO_PROXY";
 /// The same for programs that read it in lower case. Set for the children of `exec`.
 pub const NO_PROXY_LOWER: &str = "no_proxy";
+/// The proxy variables that programs follow, in the spelling that most prefer first.
+pub const PROXIES: [[&str; 2]; 3] = [
+    ["HTTP_PROXY", "http_proxy"],
+    ["HTTPS_PROXY", "https_proxy"],
+    ["ALL_PROXY", "all_proxy"],
+];
+/// Where programs are found.
+pub const PATH: &str = "PATH";
+/// The host that `gh` means when nothing else says.
+pub const GH_HOST: &str = "GH_HOST";
+/// The GitHub that a job belongs to.
+pub const GITHUB_SERVER_URL: &str = "GITHUB_SERVER_URL";
+/// REST base URL of Terraform's provider; only looked at by `doctor`.
+pub const GITHUB_BASE_URL: &str = "GITHUB_BASE_URL";
+/// REST base URL of Renovate; only looked at by `doctor`.
+pub const RENOVATE_ENDPOINT: &str = "RENOVATE_ENDPOINT";
+/// Who called `sudo`.
+pub const SUDO_USER: &str = "SUDO_USER";
+/// The width of the terminal, where a shell says so.
+pub const COLUMNS: &str = "COLUMNS";
 /// Set and not empty: no colour (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// Set by systemd in every service.
@@ -128,6 +148,11 @@ impl Environment {
     /// The value of `name`, if it is text.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.os(name)?.to_str()
+    }
+
+    /// The names of all variables that are text.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().filter_map(|name| name.to_str())
     }
 
     /// The value of `name`, whatever its bytes.

@@ -4,7 +4,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::Snapshot;
+use super::{Snapshot, Validators};
 
 /// The `Content-Type` of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -145,7 +145,36 @@ fn tables(page: &mut Page, shown: &Snapshot) {
             );
         }
     }
+    validators(page, &shown.validators);
     budget(page, &shown.budget);
+}
+
+fn validators(page: &mut Page, rows: &[Validators]) {
+    type Number = fn(&Validators) -> u32;
+    let gauges: [(&str, &str, Number); 3] = [
+        (
+            "validators_checked",
+            "Validators compared with the formula.",
+            |row| row.checked,
+        ),
+        (
+            "validators_matched",
+            "Those that were the computed ones.",
+            |row| row.matched,
+        ),
+        (
+            "validators_trusted",
+            "1: computed validators are asked with.",
+            |row| u32::from(row.trusted),
+        ),
+    ];
+    for (name, help, number) in gauges {
+        page.begin(name, "gauge", help);
+        for row in rows {
+            let labels = [("host", row.host.as_str()), ("operation", &row.operation)];
+            page.row(name, &labels, number(row));
+        }
+    }
 }
 
 /// Budgets are rows that others define: their numbers become gauges, their words labels.
@@ -236,6 +265,13 @@ mod tests {
                 requests: 5,
                 saved: 4,
             }],
+            validators: vec![Validators {
+                host: "api.github.com".to_owned(),
+                operation: "jobs".to_owned(),
+                checked: 3,
+                matched: 2,
+                trusted: true,
+            }],
             ..Snapshot::default()
         };
         shown.reasons.insert("a\"b\\c\nd".to_owned(), 1);
@@ -260,6 +296,7 @@ mod tests {
             "ghswarm_route_saved_total{route=\"get_repo_info\"} 4",
             "ghswarm_reasons_total{reason=\"a\\\"b\\\\c\\nd\"} 1",
             "ghswarm_latency_milliseconds{tier=\"memory\",quantile=\"0.99\"} 1",
+            "ghswarm_validators_matched{host=\"api.github.com\",operation=\"jobs\"} 2",
             "ghswarm_budget_remaining{resource=\"core\"} 41",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

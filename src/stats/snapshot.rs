@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub budget: Vec<serde_json::Value>,
     /// The swarm.
     pub peers: PeerCounts,
+    /// Whether GitHub's validators are those that we compute, by host and operation.
+    pub validators: Vec<Validators>,
     /// Requests by operation.
     pub routes: Vec<Route>,
     /// Why requests were bypassed, bodies not stored, peers refused.
@@ -138,6 +140,22 @@ pub struct Route {
     pub requests: u64,
     /// Those that did not cost a call.
     pub saved: u64,
+}
+
+/// How the formula of GitHub's validators did for one operation of one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Validators {
+    /// The host as clients named it.
+    pub host: String,
+    /// The operation's name.
+    pub operation: String,
+    /// Checks that are remembered: the last 64 at most.
+    pub checked: u32,
+    /// Those that came out right.
+    pub matched: u32,
+    /// Whether computed validators are asked with.
+    pub trusted: bool,
 }
 
 /// Quantiles of a latency in milliseconds.

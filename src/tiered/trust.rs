@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::ask::Asked;
 use crate::api::{Health, Namespace, Operation};
+use crate::stats::Validators;
 use crate::time::Timestamp;
 
 /// A repository counts as public this long after it was proven to be.
@@ -53,6 +54,30 @@ impl Trust {
             .get(host)
             .and_then(|findings| findings.health.get(&operation))
             .is_none_or(|health| health.is_trusted(now))
+    }
+
+    /// How computed validators did, by host and operation.
+    pub(super) fn rows(&self, now: Timestamp) -> Vec<Validators> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows: Vec<_> = hosts
+            .iter()
+            .flat_map(|(host, findings)| {
+                findings.health.iter().map(move |(operation, health)| {
+                    let (checked, matched) = health.counts();
+                    Validators {
+                        host: host.to_string(),
+                        operation: operation.name().to_owned(),
+                        checked,
+                        matched,
+                        trusted: health.is_trusted(now),
+                    }
+                })
+            })
+            .collect();
+        rows.sort_by(|one, other| {
+            (&one.host, &one.operation).cmp(&(&other.host, &other.operation))
+        });
+        rows
     }
 
     /// Notes that anybody may read this repository, or that it is known not to be so.
@@ -126,5 +151,27 @@ mod tests {
         assert!(!trust.is_public(HOST, &repo, 0, now));
         trust.repository(HOST, &repo, true, asked(2));
         assert!(!trust.is_public(HOST, &repo, 0, now), "a slow old answer");
+    }
+
+    #[test]
+    fn rows_say_how_validators_did_and_whether_they_are_used() {
+        let (trust, now) = (Trust::default(), Timestamp::from_secs(1000));
+        for matched in [true, true, false] {
+            trust.checked(HOST, Operation::Jobs, matched, now);
+        }
+        (0..20).for_each(|_| trust.checked(HOST, Operation::Checks, false, now));
+        let rows = trust.rows(now);
+        let shown: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                (
+                    row.operation.as_str(),
+                    row.checked,
+                    row.matched,
+                    row.trusted,
+                )
+            })
+            .collect();
+        assert_eq!(shown, [("checks", 0, 0, false), ("jobs", 3, 2, true)]);
     }
 }

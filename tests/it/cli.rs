@@ -2,6 +2,7 @@
 
 mod api;
 mod cache;
+mod doctor;
 mod exec;
 mod keeping;
 mod lifecycle;

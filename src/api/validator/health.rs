@@ -48,6 +48,12 @@ impl Health {
         }
     }
 
+    /// How many of the last checks are remembered, and how many of them came out right. Both are
+    /// zero while the formula is switched off.
+    pub const fn counts(&self) -> (u32, u32) {
+        (self.right + self.wrong, self.right)
+    }
+
     /// Whether a computed validator may be asked with.
     pub fn is_trusted(&self, now: Timestamp) -> bool {
         self.off_until.is_none_or(|until| now >= until)

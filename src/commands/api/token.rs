@@ -6,23 +6,41 @@ use super::super::gh_config;
 use super::endpoint::GITHUB;
 use crate::config::{Environment, env};
 
+/// A token, and where it stood.
+pub(in super::super) struct Found {
+    /// The token, as it stood there.
+    pub(in super::super) token: Zeroizing<String>,
+    /// The variable; `None`: gh's `hosts.yml`.
+    pub(in super::super) variable: Option<&'static str>,
+}
+
 /// The token for `host`, in the order of `gh`.
 pub(super) fn find(host: &str, environment: &Environment) -> Option<Zeroizing<String>> {
+    look(host, environment).map(|found| found.token)
+}
+
+/// The token for `host`, in the order of `gh`, and where it stood.
+pub(in super::super) fn look(host: &str, environment: &Environment) -> Option<Found> {
     let host = host.to_ascii_lowercase();
     let variables = if host == GITHUB || host.ends_with(".ghe.com") {
         [env::GH_TOKEN, env::GITHUB_TOKEN]
     } else {
         [env::GH_ENTERPRISE_TOKEN, env::GITHUB_ENTERPRISE_TOKEN]
     };
-    let given = variables
-        .into_iter()
-        .find_map(|variable| environment.get(variable));
-    given
-        .map(|token| Zeroizing::new(token.to_owned()))
-        .or_else(|| {
-            let path = gh_config::of_user(environment)?.join("hosts.yml");
-            in_hosts(&Zeroizing::new(std::fs::read_to_string(path).ok()?), &host)
+    let given = variables.into_iter().find_map(|variable| {
+        Some(Found {
+            token: Zeroizing::new(environment.get(variable)?.to_owned()),
+            variable: Some(variable),
         })
+    });
+    given.or_else(|| {
+        let path = gh_config::of_user(environment)?.join("hosts.yml");
+        let token = in_hosts(&Zeroizing::new(std::fs::read_to_string(path).ok()?), &host)?;
+        Some(Found {
+            token,
+            variable: None,
+        })
+    })
 }
 
 /// The `oauth_token` of `host` in a `hosts.yml`.

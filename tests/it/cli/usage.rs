@@ -5,7 +5,7 @@ use super::Sandbox;
 #[tokio::test]
 async fn every_command_teaches_itself() {
     let sandbox = Sandbox::new().await;
-    let commands = "serve start stop stats api exec env cache completions man";
+    let commands = "serve start stop stats api exec env cache doctor completions man";
     for command in commands.split(' ') {
         let help = sandbox.run([command, "--help"]).await.ok();
         assert!(help.text().contains("Examples:"), "{}", help.text());

@@ -48,8 +48,13 @@ impl Process {
         self.ready["api_url"].as_str().unwrap()
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id().unwrap()
+    /// Resident memory in kB, as Linux counts it.
+    pub(super) fn resident(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.unwrap().trim().split(' ').next().unwrap();
+        number.parse().unwrap()
     }
 
     /// Ends it without warning.

@@ -1,0 +1,185 @@
+//! `ghswarm doctor`: what is wrong, and what to do about it.
+//!
+//! One file for each area, with a pure function from facts to findings. Facts are gathered here and in
+//! `gather` and `probing`. No fact holds a secret: of a token only its kind is kept.
+
+mod budget;
+mod clients;
+mod clock;
+mod config;
+mod daemon;
+mod disk;
+mod environment;
+mod finding;
+mod formula;
+mod gather;
+mod gh;
+mod limits;
+mod permissions;
+mod port;
+mod probe;
+mod probing;
+mod proxy;
+mod show;
+mod socket;
+mod token;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::print;
+use crate::cli::{Doctor, DoctorFormat};
+use crate::config::{Directories, Settings, directories, env};
+use crate::github;
+
+use finding::{Finding, Summary};
+use gather::Scene;
+
+pub(super) async fn run(doctor: Doctor, context: &Context<'_>) -> anyhow::Result<ExitCode> {
+    let findings = examine(&doctor, context).await;
+    let summary = Summary::of(&findings);
+    match doctor.format {
+        DoctorFormat::Table => {
+            let text = show::table(&findings, style(context));
+            print::bytes(text.as_bytes())?;
+        }
+        DoctorFormat::Json => print::json(&Report { findings, summary })?,
+    }
+    Ok(ExitCode::from(u8::from(summary.problems > 0)))
+}
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Report {
+    findings: Vec<Finding>,
+    summary: Summary,
+}
+
+/// The width and the colours of the terminal, if stdout is one.
+fn style(context: &Context<'_>) -> show::Style {
+    let terminal = io::stdout().is_terminal();
+    let asked = context.environment().get(env::COLUMNS);
+    let asked = asked.and_then(|columns| columns.parse().ok());
+    let real = || {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+    };
+    show::Style {
+        width: asked.or_else(|| terminal.then(real).flatten()),
+        colour: terminal && !context.no_color(),
+    }
+}
+
+async fn examine(doctor: &Doctor, context: &Context<'_>) -> Vec<Finding> {
+    let (settings, mut errors) = settings(&doctor.settings, context);
+    let places = directories(&settings, context, &mut errors);
+    let client = github::Client::new(probing::patient(settings.github()));
+    let client = client.map_err(|error| errors.push(error.to_string())).ok();
+
+    let mut findings = config::check(&errors);
+    let scene = Scene::gather(settings, places, context.environment()).await;
+    findings.extend(findings_of_config(context, &scene.settings));
+    findings.extend(
+        scene
+            .daemon()
+            .map(|facts| daemon::check(&facts))
+            .unwrap_or_default(),
+    );
+    findings.extend(port::check(&scene.port().await));
+    findings.extend(
+        scene
+            .socket()
+            .await
+            .map(|facts| socket::check(&facts))
+            .unwrap_or_default(),
+    );
+    let proxies = scene.proxies();
+    findings.extend(proxy::check(&proxies));
+    findings.extend(
+        scene
+            .permissions()
+            .map(|facts| permissions::check(&facts))
+            .unwrap_or_default(),
+    );
+    findings.extend(
+        scene
+            .disk()
+            .map(|facts| disk::check(&facts))
+            .unwrap_or_default(),
+    );
+    findings.extend(clock::check(&scene.clock()));
+    findings.extend(limits::check(&scene.limits()));
+    let token = scene.token();
+    findings.extend(token::check(&scene.tokens(token.as_ref())));
+    if let Some(stats) = &scene.stats {
+        findings.extend(budget::check(&scene.budget(stats)));
+        findings.extend(formula::check(&stats.validators));
+    }
+    findings.extend(gh::check(&scene.gh(client.as_ref()).await));
+    findings.extend(clients::check(&scene.clients()));
+    findings.extend(environment::check(&scene.surroundings()));
+    if let Some(client) = client.filter(|_| doctor.probe) {
+        let facts = probing::ask(&client, &scene, token.as_ref(), &proxies).await;
+        findings.extend(probe::check(&facts));
+    }
+    // A probe adds to the areas of the clock, the budget and the formula; the order within one stays.
+    findings.sort_by_key(|finding| finding.area);
+    findings
+}
+
+/// What is wrong with configuration files. There are none yet.
+fn findings_of_config(_context: &Context<'_>, _settings: &Settings) -> Vec<Finding> {
+    Vec::new()
+}
+
+/// The flags and what the environment adds. If that cannot be read, at least the places that it names,
+/// so that the rest is looked for where it is.
+fn settings(flags: &Settings, context: &Context<'_>) -> (Settings, Vec<String>) {
+    match context.settings(flags.clone()) {
+        Ok(settings) => (settings, Vec::new()),
+        Err(error) => {
+            let environment = context.environment();
+            let places = Settings {
+                state_dir: environment.path(env::STATE_DIR),
+                cache_dir: environment.path(env::CACHE_DIR),
+                socket: environment.path(env::SOCKET),
+                ..Settings::default()
+            };
+            let settings = flags.clone().or(places).anchored(context.working_dir());
+            (settings, vec![format!("{error:#}")])
+        }
+    }
+}
+
+/// Where the files are. A socket whose path is too long is found by its own check.
+fn directories(
+    settings: &Settings,
+    context: &Context<'_>,
+    errors: &mut Vec<String>,
+) -> Option<Directories> {
+    let socket = settings.socket.clone();
+    let others = Settings {
+        socket: None,
+        ..settings.clone()
+    };
+    match context.directories(&others) {
+        Ok(found) => Some(Directories {
+            socket: socket.unwrap_or(found.socket),
+            ..found
+        }),
+        Err(error) => {
+            errors.push(format!("{error:#}"));
+            let state = directories::state_dir(&others, context.environment()).ok();
+            // Without a cache directory the daemon can still be looked for.
+            state.map(|state| Directories {
+                socket: socket
+                    .unwrap_or_else(|| directories::socket_of(&state, context.environment())),
+                cache: state.join("cache"),
+                state,
+            })
+        }
+    }
+}
