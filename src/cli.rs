@@ -78,6 +78,7 @@ Examples:
   ghswarm serve
   ghswarm serve --listen 127.0.0.1:8080 --memory-limit 256MiB
   ghswarm serve --origin https://ghe.example.org/api/v3 --grant-ttl 1m --on-exhausted stale
+  ghswarm serve --origin-for ghe.example.org=https://ghe.example.org   # gh's second host, too
   curl http://127.0.0.1:8080/repos/octocat/hello-world")]
 pub struct Serve {
     /// The settings

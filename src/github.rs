@@ -27,6 +27,7 @@ use url::Url;
 
 pub use error::{Error, Fault, Late, Phase};
 pub use gate::Gate;
+pub use origin::Enterprise;
 pub use reqwest::Body;
 
 use body::Progress;
@@ -168,6 +169,33 @@ impl Client {
     /// Where calls to `host` go. A public name is judged again by its addresses when it is called.
     pub fn destination(&self, host: &str) -> Destination {
         self.0.origins.destination(host)
+    }
+
+    /// The names to use in the place of `host` for what it has under `/api/v3`, `/api/graphql` and
+    /// `/api/uploads`, if it may be a GitHub Enterprise Server: a host that was mapped and is none of
+    /// github.com's. Its other paths belong to the host itself.
+    pub fn enterprise(&self, host: &str) -> Option<&Enterprise> {
+        self.0.origins.names(host)
+    }
+
+    /// The target that an address in an answer of `host` has there, from the address's authority and
+    /// the rest of it; `None` if it leads elsewhere. An Enterprise Server writes its API's addresses
+    /// with the path that targets are without.
+    pub fn target_at<'a>(&self, host: &str, authority: &str, rest: &'a str) -> Option<&'a str> {
+        if authority.eq_ignore_ascii_case(host) {
+            return Some(rest);
+        }
+        if let Some(names) = self.enterprise(authority) {
+            let below = rest.strip_prefix(origin::ENTERPRISE)?;
+            return (names.api == host && below.starts_with('/')).then_some(below);
+        }
+        let is_api = self.destination(authority) == Destination::Api;
+        (is_api && !authority.starts_with("uploads.")).then_some(rest)
+    }
+
+    /// Whether `host` takes uploads, whose writes change their repository.
+    pub fn takes_uploads(&self, host: &str) -> bool {
+        host.starts_with("uploads.") || host.ends_with(origin::ENTERPRISE_UPLOADS)
     }
 
     /// Sends `call`. Returns with the answer's head, whatever its status; the body streams.

@@ -40,6 +40,9 @@ pub(super) fn generate(
         return Ok(user.to_owned());
     }
     let socket = socket.to_str().context("the socket's path is not UTF-8")?;
+    // A link is read from where it stands, and jobs go from folder to folder.
+    let user = user.map(std::path::absolute).transpose()?;
+    let user = user.as_deref();
     // One folder for each configuration that it is made from: two `exec` may run at the same time.
     let source = user.map_or(b"".as_slice(), |user| user.as_os_str().as_bytes());
     let folder = state_dir.join(format!("gh-{}", &Digest::of([source]).hex()[..8]));
@@ -51,6 +54,11 @@ pub(super) fn generate(
         with_socket(&original, socket).as_bytes(),
     )?;
     if let Some(user) = user {
+        if !user.exists() {
+            // Through the link `gh` can make its file, but not the folder of it. Where this fails `gh`
+            // itself would have failed, and for who only reads it makes no difference.
+            let _ = files::private_dir(user);
+        }
         link(&user.join("hosts.yml"), &folder.join("hosts.yml"))
             .with_context(|| format!("cannot link hosts.yml into {}", folder.display()))?;
     }

@@ -15,7 +15,18 @@ const API_HOST: &str = "api.github.com";
 /// The host that clients name when they upload release assets.
 const UPLOADS_HOST: &str = "uploads.github.com";
 /// The path under which GitHub Enterprise Server has its API.
-const ENTERPRISE: &str = "/api/v3";
+pub(super) const ENTERPRISE: &str = "/api/v3";
+/// The path of its GraphQL.
+const ENTERPRISE_GRAPHQL: &str = "/api/graphql";
+/// The path under which it takes uploads.
+pub(super) const ENTERPRISE_UPLOADS: &str = "/api/uploads";
+/// Whose hosts are GitHub's own, and no Enterprise Server.
+const GITHUB_NAMES: [&str; 4] = [
+    "github.com",
+    "githubusercontent.com",
+    "githubassets.com",
+    "ghe.com",
+];
 
 /// The hosts that are sent to a base URL instead of being looked up.
 #[derive(Debug)]
@@ -26,7 +37,35 @@ pub(super) struct Origins {
 #[derive(Debug)]
 struct Mapping {
     base: Base,
-    api: bool,
+    part: Part,
+}
+
+/// What stands at a mapped host.
+#[derive(Debug)]
+enum Part {
+    /// The API, as a host of its own.
+    Api,
+    /// The API of an Enterprise Server, whose REST and GraphQL have one path each.
+    EnterpriseApi,
+    /// Where an Enterprise Server takes uploads.
+    EnterpriseUploads,
+    /// An Enterprise Server with all that it has: its API is called on under another name.
+    Enterprise(Enterprise),
+    /// Anything else.
+    Other,
+}
+
+/// The names under which the parts of an Enterprise Server are called on.
+///
+/// On its own host the API is a path among others, and `/x` of the API must not be mistaken for `/x`
+/// of the web site. So each part gets a name that [`Client::send`](super::Client::send) knows. Where
+/// no other name stands for it, it is made of host and path, and no client can name it as a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enterprise {
+    /// Of REST and GraphQL.
+    pub api: String,
+    /// Of uploads.
+    pub uploads: String,
 }
 
 /// A URL to send to, and which of the connection pools may do it.
@@ -42,66 +81,104 @@ pub(super) struct Place {
 impl Origins {
     /// The table for `origin` and the `HOST=URL` mappings; a later mapping replaces an earlier one.
     pub(super) fn new(origin: &Url, origin_for: &[(String, Url)]) -> Result<Self, String> {
-        let base = Base::new(origin)?;
-        let mut mapped = HashMap::new();
-        if base.enterprise {
-            let uploads = Mapping {
-                base: base.clone(),
-                api: false,
-            };
-            mapped.insert(UPLOADS_HOST.to_owned(), uploads);
-        }
-        for host in [API_HOST, &base.authority] {
-            mapped.insert(
-                host.to_owned(),
-                Mapping {
-                    base: base.clone(),
-                    api: true,
-                },
-            );
+        let (base, enterprise) = Base::new(origin)?;
+        let mut table = Self {
+            mapped: HashMap::new(),
+        };
+        let authority = base.authority.clone();
+        let origin = Enterprise {
+            api: API_HOST.to_owned(),
+            uploads: UPLOADS_HOST.to_owned(),
+        };
+        let origin = enterprise.then(|| (base.clone(), origin));
+        if let Some((base, names)) = &origin {
+            table.enterprise(authority, base, names.clone());
+        } else {
+            table.map(authority, base.clone(), Part::Api);
+            table.map(API_HOST.to_owned(), base, Part::Api);
         }
         for (host, url) in origin_for {
-            let base = Base::new(url)?;
+            let (base, enterprise) = Base::new(url)?;
             let host = normal(host).ok_or_else(|| format!("{host:?} is not a host"))?;
-            let api = mapped.get(&host).is_some_and(|before| before.api) || is_api(&host, &base);
-            mapped.insert(host, Mapping { base, api });
+            let before = table.mapped.get(&host).map(|before| &before.part);
+            let was_api = matches!(before, Some(Part::Api | Part::EnterpriseApi));
+            let is_api = was_api || is_api(&host) || (enterprise && host.starts_with("api."));
+            match enterprise {
+                true if is_api => table.map(host, base, Part::EnterpriseApi),
+                true if host == UPLOADS_HOST => table.map(host, base, Part::EnterpriseUploads),
+                false if is_api => table.map(host, base, Part::Api),
+                false if is_of_github(&host) => table.map(host, base, Part::Other),
+                // Another name of the origin, perhaps the one that it calls itself by.
+                _ if let Some((_, names)) = origin.as_ref().filter(|(same, _)| *same == base) => {
+                    table.map(host, base, Part::Enterprise(names.clone()));
+                }
+                // Any other host may be an Enterprise Server. If it is not, nobody asks for `/api/v3`.
+                _ => {
+                    let names = Enterprise {
+                        api: [&host, ENTERPRISE].concat(),
+                        uploads: [&host, ENTERPRISE_UPLOADS].concat(),
+                    };
+                    table.enterprise(host, &base, names);
+                }
+            }
         }
-        Ok(Self { mapped })
+        Ok(table)
+    }
+
+    fn map(&mut self, host: String, base: Base, part: Part) {
+        self.mapped.insert(host, Mapping { base, part });
+    }
+
+    fn enterprise(&mut self, host: String, base: &Base, names: Enterprise) {
+        self.map(names.api.clone(), base.clone(), Part::EnterpriseApi);
+        self.map(names.uploads.clone(), base.clone(), Part::EnterpriseUploads);
+        self.map(host, base.clone(), Part::Enterprise(names));
+    }
+
+    fn get(&self, host: &str) -> Option<&Mapping> {
+        let found = self.mapped.get(host);
+        found.or_else(|| self.mapped.get(&normal(host)?))
+    }
+
+    /// The names of the parts of `host`, if it may be an Enterprise Server that the operator mapped.
+    pub(super) fn names(&self, host: &str) -> Option<&Enterprise> {
+        match &self.get(host)?.part {
+            Part::Enterprise(names) => Some(names),
+            _ => None,
+        }
     }
 
     /// What kind of place `host` is, without asking anybody.
     pub(super) fn destination(&self, host: &str) -> Destination {
+        if let Some(mapping) = self.get(host) {
+            return match mapping.part {
+                Part::Api | Part::EnterpriseApi => Destination::Api,
+                Part::EnterpriseUploads | Part::Enterprise(_) | Part::Other => Destination::Mapped,
+            };
+        }
         let Some(host) = normal(host) else {
             return Destination::Refused(Refused::Host);
         };
-        match self.mapped.get(&host) {
-            Some(Mapping { api: true, .. }) => Destination::Api,
-            Some(_) => Destination::Mapped,
-            None => match public(&host) {
-                Ok(()) => Destination::Public,
-                Err(refused) => Destination::Refused(refused),
-            },
+        match public(&host) {
+            Ok(()) => Destination::Public,
+            Err(refused) => Destination::Refused(refused),
         }
     }
 
     /// The URL for `target` of `host`.
     pub(super) fn place(&self, host: &str, target: &str) -> Result<Place, Refused> {
-        let host = normal(host).ok_or(Refused::Host)?;
-        if let Some(Mapping { base, api }) = self.mapped.get(&host) {
-            let uploads = host == UPLOADS_HOST;
-            let path = base.path(target, uploads);
-            let url = faithful(
-                &base.scheme,
-                &base.authority,
-                &format!("{path}{target}"),
-                *api,
-            )?;
+        if let Some(mapping) = self.get(host) {
+            let base = &mapping.base;
+            let path = [&base.path, mapping.part.path(target), target].concat();
+            let lenient = matches!(mapping.part, Part::Api | Part::EnterpriseApi);
+            let url = faithful(&base.scheme, &base.authority, &path, lenient)?;
             return Ok(Place {
                 url,
                 mapped: true,
                 local: base.local,
             });
         }
+        let host = normal(host).ok_or(Refused::Host)?;
         public(&host)?;
         let url = faithful("https", &host, target, false)?;
         Ok(Place {
@@ -112,19 +189,40 @@ impl Origins {
     }
 }
 
+impl Part {
+    /// What stands before `target`. Enterprise Server has REST, GraphQL and uploads under three paths,
+    /// and a client that names api.github.com may have written them already.
+    /// <https://docs.github.com/en/enterprise-server@latest/graphql/guides/managing-enterprise-accounts>
+    fn path(&self, target: &str) -> &'static str {
+        let path = target.split('?').next().unwrap_or(target);
+        let under = |prefix: &str| {
+            path.strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let parts = [ENTERPRISE, ENTERPRISE_GRAPHQL, ENTERPRISE_UPLOADS];
+        match self {
+            Self::Api | Self::Enterprise(_) | Self::Other => "",
+            Self::EnterpriseApi | Self::EnterpriseUploads if parts.into_iter().any(under) => "",
+            Self::EnterpriseApi if path == "/graphql" => "/api",
+            Self::EnterpriseApi => ENTERPRISE,
+            Self::EnterpriseUploads => ENTERPRISE_UPLOADS,
+        }
+    }
+}
+
 /// Where a mapped host is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Base {
     scheme: String,
     authority: String,
-    /// Without a slash at its end.
+    /// Without a slash at its end, and without the path of Enterprise Server's API.
     path: String,
     local: bool,
-    enterprise: bool,
 }
 
 impl Base {
-    fn new(url: &Url) -> Result<Self, String> {
+    /// Reads `url`, and whether it is the API of an Enterprise Server.
+    fn new(url: &Url) -> Result<(Self, bool), String> {
         let host = url
             .host()
             .ok_or_else(|| format!("{} has no host", url.scheme()))?;
@@ -137,44 +235,32 @@ impl Base {
                 "the URL of {host} has more than a host, a port and a path"
             ));
         }
-        let path = url.path().trim_end_matches('/').to_owned();
-        Ok(Self {
+        let path = url.path().trim_end_matches('/');
+        let root = path.strip_suffix(ENTERPRISE);
+        let base = Self {
             scheme: url.scheme().to_owned(),
             authority: url[Position::BeforeHost..Position::AfterPort].to_owned(),
             local: guard::is_loopback(&host),
-            enterprise: path == ENTERPRISE,
-            path,
-        })
-    }
-
-    /// What stands before `target`. Enterprise Server has REST, GraphQL and uploads under three paths,
-    /// and a client that was configured for one may have written them already.
-    /// <https://docs.github.com/en/enterprise-server@latest/graphql/guides/managing-enterprise-accounts>
-    fn path(&self, target: &str, uploads: bool) -> &str {
-        let path_only = target.split('?').next().unwrap_or(target);
-        let under = |prefix: &str| {
-            path_only
-                .strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path: root.unwrap_or(path).to_owned(),
         };
-        if !self.enterprise {
-            return &self.path;
-        }
-        match () {
-            () if under("/api/v3") || under("/api/graphql") || under("/api/uploads") => "",
-            () if path_only == "/graphql" => "/api",
-            () if uploads => "/api/uploads",
-            () => &self.path,
-        }
+        Ok((base, root.is_some()))
     }
 }
 
-/// Whether `host` speaks GitHub's API, by its name or by where it was sent.
-fn is_api(host: &str, base: &Base) -> bool {
+/// Whether `host` has GitHub's API for itself, by its name.
+fn is_api(host: &str) -> bool {
     let tenant = host
         .strip_prefix("api.")
         .is_some_and(|rest| rest.ends_with(".ghe.com"));
-    host == API_HOST || tenant || base.enterprise
+    host == API_HOST || tenant
+}
+
+/// Whether `host` is one of github.com's or of a tenant's.
+fn is_of_github(host: &str) -> bool {
+    GITHUB_NAMES.iter().any(|name| {
+        host.strip_suffix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
 }
 
 /// Lower-case, without the port of TLS and without the root's dot.

@@ -82,6 +82,11 @@ impl Base<'_> {
         [self.scheme, "://", &self.authority, ENTERPRISE_UPLOADS].concat()
     }
 
+    /// Whether the client names `authority` (lower case) itself.
+    pub(super) fn is(&self, authority: &str) -> bool {
+        self.authority.eq_ignore_ascii_case(authority)
+    }
+
     pub(super) fn into_owned(self) -> Base<'static> {
         Base {
             authority: Cow::Owned(self.authority.into_owned()),
@@ -91,7 +96,11 @@ impl Base<'_> {
 }
 
 /// Judges a request by its host, its path and the socket it came in by.
-pub(super) fn judge<'a>(door: Door, head: &Head<'a>, client: &Client) -> Result<Goal<'a>, Refusal> {
+pub(super) fn judge<'a>(
+    door: Door,
+    head: &Head<'a>,
+    client: &'a Client,
+) -> Result<Goal<'a>, Refusal> {
     if door != Door::Unix && head.from_web_page {
         return Err(forbidden("a web page may not use this API"));
     }
@@ -176,48 +185,103 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn over_unix<'a>(asked: Asked<'a>, client: &Client) -> Result<Goal<'a>, Refusal> {
+fn over_unix<'a>(asked: Asked<'a>, client: &'a Client) -> Result<Goal<'a>, Refusal> {
     if asked.authority.name.eq_ignore_ascii_case(ADMIN_HOST) {
         return Ok(Goal::Admin { guarded: false });
     }
-    let host = asked.authority.normal();
-    let rewrites = is_api(client, &host);
-    if !rewrites && let Destination::Refused(refused) = client.destination(&host) {
-        return Err(Refusal::owned(StatusCode::FORBIDDEN, refused.to_string()));
-    }
+    let named = asked.authority.normal();
     let base = Base {
         scheme: "https",
-        authority: host.clone(),
+        authority: named.clone(),
         style: "",
-        rewrites,
+        rewrites: is_api(client, &named),
         rewrites_uploads: false,
     };
-    Ok(Goal::Origin(Place {
-        host,
-        target: Cow::Borrowed(asked.target),
+    if base.rewrites {
+        return Ok(Goal::Origin(Place {
+            host: named,
+            target: Cow::Borrowed(asked.target),
+            base,
+        }));
+    }
+    if let Destination::Refused(refused) = client.destination(&named) {
+        return Err(Refusal::owned(StatusCode::FORBIDDEN, refused.to_string()));
+    }
+    // Addresses in its answers name the very host that this client named.
+    Ok(Goal::Origin(of_enterprise(
+        named,
+        asked.target,
         base,
-    }))
+        client,
+    )))
+}
+
+/// A host that may be an Enterprise Server: what it has under the paths of one, or anything else.
+fn of_enterprise<'a>(
+    named: Cow<'a, str>,
+    target: &'a str,
+    base: Base<'a>,
+    client: &'a Client,
+) -> Place<'a> {
+    let cut = client
+        .enterprise(&named)
+        .and_then(|parts| Some((parts, cut_style(target)?)));
+    let Some((parts, (part, target))) = cut else {
+        return Place {
+            host: named,
+            target: Cow::Borrowed(target),
+            base,
+        };
+    };
+    Place {
+        host: Cow::Borrowed(match part {
+            Part::Api => &parts.api,
+            Part::Uploads => &parts.uploads,
+        }),
+        target,
+        base: Base {
+            style: ENTERPRISE,
+            ..base
+        },
+    }
 }
 
 /// A client whose base URL is our address.
 fn on_base<'a>(asked: Asked<'a>, authority: Cow<'a, str>) -> Place<'a> {
-    let (host, target, style) = cut_style(asked.target);
     let base = Base {
         scheme: "http",
         authority,
-        style,
+        style: "",
         rewrites: true,
         rewrites_uploads: true,
     };
-    Place {
-        host: Cow::Borrowed(host.unwrap_or(API_HOST)),
-        target,
-        base,
+    of_api(Cow::Borrowed(API_HOST), asked.target, base)
+}
+
+/// The API, which clients also look for under the paths of Enterprise Server.
+fn of_api<'a>(host: Cow<'a, str>, target: &'a str, base: Base<'a>) -> Place<'a> {
+    match cut_style(target) {
+        None => Place {
+            host,
+            target: Cow::Borrowed(target),
+            base,
+        },
+        Some((part, target)) => Place {
+            host: match part {
+                Part::Api => host,
+                Part::Uploads => Cow::Borrowed(UPLOADS_HOST),
+            },
+            target,
+            base: Base {
+                style: ENTERPRISE,
+                ..base
+            },
+        },
     }
 }
 
 /// A client that has us as its `HTTP_PROXY`.
-fn through_proxy<'a>(asked: Asked<'a>, client: &Client) -> Result<Goal<'a>, Refusal> {
+fn through_proxy<'a>(asked: Asked<'a>, client: &'a Client) -> Result<Goal<'a>, Refusal> {
     let named = asked.authority.normal();
     let api = is_api(client, &named);
     let other = named == UPLOADS_HOST || matches!(client.destination(&named), Destination::Mapped);
@@ -226,23 +290,18 @@ fn through_proxy<'a>(asked: Asked<'a>, client: &Client) -> Result<Goal<'a>, Refu
             "only the API's hosts are reached through this proxy",
         ));
     }
-    let authority = Cow::Borrowed(asked.authority.text);
-    let (host, target, style) = if api {
-        cut_style(asked.target)
-    } else {
-        (None, Cow::Borrowed(asked.target), "")
-    };
+    let rewrites = api || client.enterprise(&named).is_some();
     let base = Base {
         scheme: "http",
-        authority,
-        style,
-        rewrites: api,
-        rewrites_uploads: api,
+        authority: Cow::Borrowed(asked.authority.text),
+        style: "",
+        rewrites,
+        rewrites_uploads: rewrites,
     };
-    Ok(Goal::Origin(Place {
-        host: host.map_or(named, Cow::Borrowed),
-        target,
-        base,
+    Ok(Goal::Origin(if api {
+        of_api(named, asked.target, base)
+    } else {
+        of_enterprise(named, asked.target, base, client)
     }))
 }
 
@@ -251,22 +310,26 @@ pub(super) fn is_api(client: &Client, host: &str) -> bool {
     host == API_HOST || matches!(client.destination(host), Destination::Api)
 }
 
-/// Removes a prefix of Enterprise Server: another host if the prefix names one, the target, and the
-/// prefix to write before targets in the answer.
-fn cut_style(target: &str) -> (Option<&'static str>, Cow<'_, str>, &'static str) {
+/// What Enterprise Server has on one host, and github.com on two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Api,
+    Uploads,
+}
+
+/// The target without a prefix of Enterprise Server, and what the prefix stands for.
+fn cut_style(target: &str) -> Option<(Part, Cow<'_, str>)> {
     if !target.starts_with("/api/") {
-        return (None, Cow::Borrowed(target), "");
+        return None;
     }
     if let Some(rest) = under(target, ENTERPRISE) {
-        return (None, rooted(rest), ENTERPRISE);
+        return Some((Part::Api, rooted(rest)));
     }
     if let Some(rest) = under(target, "/api/graphql") {
-        return (None, Cow::Owned(["/graphql", rest].concat()), ENTERPRISE);
+        return Some((Part::Api, Cow::Owned(["/graphql", rest].concat())));
     }
-    if let Some(rest) = under(target, ENTERPRISE_UPLOADS) {
-        return (Some(UPLOADS_HOST), rooted(rest), ENTERPRISE);
-    }
-    (None, Cow::Borrowed(target), "")
+    let rest = under(target, ENTERPRISE_UPLOADS)?;
+    Some((Part::Uploads, rooted(rest)))
 }
 
 /// What follows `prefix`, if it ends at the end of a path segment.

@@ -50,6 +50,8 @@ pub(super) struct Rewriter<'a> {
 enum Kind {
     Api,
     Uploads,
+    /// The API and uploads are paths of it.
+    Enterprise,
     Other,
 }
 
@@ -128,18 +130,24 @@ impl<'a> Rewriter<'a> {
             .find(['/', '?', '#', '{', '"', '\\'])
             .unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
+        let authority_end = scheme + end;
         match self.kind(authority) {
-            Kind::Api => {
-                // Enterprise Server's own prefix gives way to the one that this client uses.
-                let own = if authority == host::API_HOST {
-                    0
-                } else {
-                    host::under(path, host::ENTERPRISE).map_or(0, |_| host::ENTERPRISE.len())
-                };
-                Some((self.base.api(), scheme + end + own))
+            Kind::Api => Some((self.base.api(), authority_end)),
+            Kind::Uploads => Some((self.base.uploads(), authority_end)),
+            // Its prefixes give way to the ones that this client uses; its other paths are web pages.
+            Kind::Enterprise if host::under(path, host::ENTERPRISE).is_some() => {
+                Some((self.base.api(), authority_end + host::ENTERPRISE.len()))
             }
-            Kind::Uploads => Some((self.base.uploads(), scheme + end)),
-            Kind::Other => None,
+            Kind::Enterprise
+                if self.base.rewrites_uploads
+                    && host::under(path, host::ENTERPRISE_UPLOADS).is_some() =>
+            {
+                Some((
+                    self.base.uploads(),
+                    authority_end + host::ENTERPRISE_UPLOADS.len(),
+                ))
+            }
+            Kind::Enterprise | Kind::Other => None,
         }
     }
 
@@ -148,10 +156,12 @@ impl<'a> Rewriter<'a> {
             return *kind;
         }
         let lower = authority.to_ascii_lowercase();
-        let kind = match () {
-            () if lower == host::UPLOADS_HOST && self.base.rewrites_uploads => Kind::Uploads,
-            () if !lower.is_empty() && host::is_api(self.client, &lower) => Kind::Api,
-            () => Kind::Other,
+        let kind = match self.client.enterprise(&lower) {
+            // One that this client is not using is not ours to move.
+            Some(names) if names.api == host::API_HOST || self.base.is(&lower) => Kind::Enterprise,
+            None if lower == host::UPLOADS_HOST && self.base.rewrites_uploads => Kind::Uploads,
+            None if !lower.is_empty() && host::is_api(self.client, &lower) => Kind::Api,
+            Some(_) | None => Kind::Other,
         };
         if self.known.len() < KNOWN {
             self.known.push((authority.to_owned(), kind));

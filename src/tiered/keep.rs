@@ -15,7 +15,6 @@ use crate::api::{
     Etag, Head, Namespace, Operation, Question, Vary, key, page, repository, validator,
 };
 use crate::digest::Digest;
-use crate::github::Destination;
 use crate::http_cache::{CacheControl, FieldBlock, freshness};
 use crate::store::epoch_log::Event;
 use crate::store::{Entry, Grant, Proof, Scheme, Variant};
@@ -202,13 +201,10 @@ impl Inner {
             return Ok((None, None));
         }
         let lines = headers.get_all(LINK).iter().map(HeaderValue::as_bytes);
-        let same_host = |authority: &str| {
-            authority.eq_ignore_ascii_case(head.host)
-                || (self.github.destination(authority) == Destination::Api
-                    && !authority.starts_with("uploads."))
-        };
         let all = Links::parse(lines).ok_or(NotStored::Malformed)?;
-        let pages = all.relative(same_host).ok_or(NotStored::Malformed)?;
+        let pages = all
+            .relative(|authority, rest| self.github.target_at(head.host, authority, rest))
+            .ok_or(NotStored::Malformed)?;
         if let Namespace::Repo(name) = &question.namespace {
             let id = pages
                 .links()
@@ -218,7 +214,8 @@ impl Inner {
                 self.epochs.learn(id, name);
             }
         }
-        let own = all.for_receiver(same_host);
+        let own =
+            all.for_receiver(|authority, rest| self.github.target_at(head.host, authority, rest));
         let own = (own != pages).then(|| Arc::new(own));
         Ok((Some(Arc::new(pages)), own))
     }

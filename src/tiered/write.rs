@@ -28,7 +28,7 @@ pub(super) async fn answer(inner: &Arc<Inner>, request: Request, effect: Effect)
 /// are not the API's and that nobody here knows the meaning of.
 pub(super) async fn other_host(inner: &Arc<Inner>, request: Request) -> Answer {
     let effect = match api::route(&request.head()) {
-        Route::Write(effect) if request.host.starts_with("uploads.") => effect,
+        Route::Write(effect) if inner.github.takes_uploads(&request.host) => effect,
         _ => Effect::None,
     };
     let reason = "other-host";

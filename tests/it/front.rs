@@ -36,7 +36,17 @@ impl Front {
         clock: Clock,
     ) -> Self {
         let origin = origin.parse().expect("the URL of an origin");
-        let client = Client::new(github::Config::new(origin)).expect("a client");
+        Self::reaching(github::Config::new(origin), config, budget, clock)
+    }
+
+    /// Reaches GitHub as `github` says.
+    pub(crate) fn reaching(
+        github: github::Config,
+        config: tiered::Config,
+        budget: budget::Config,
+        clock: Clock,
+    ) -> Self {
+        let client = Client::new(github).expect("a client");
         let tiered = Tiered::new(tiered::Parts {
             config,
             secret: LocalSecret::new([7; 32]),

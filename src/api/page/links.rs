@@ -67,15 +67,19 @@ impl Links {
     }
 
     /// The same links as path and query of the same host. `None` when a link to another page points
-    /// elsewhere or could be read as pointing elsewhere. `is_same_host` is asked about each authority
-    /// as it is written: host, port if there is one, and whatever stands before an `@`.
+    /// elsewhere or could be read as pointing elsewhere. `local` is asked about each authority as it is
+    /// written (host, port if there is one, and whatever stands before an `@`) and the rest of the
+    /// address; it returns the target that this is on the same host.
     ///
     /// Links that are not about pages may lead anywhere (`rel="deprecation"` to the documentation);
     /// those are left out.
-    pub fn relative(&self, is_same_host: impl Fn(&str) -> bool) -> Option<Self> {
+    pub fn relative(
+        &self,
+        local: impl for<'a> Fn(&str, &'a str) -> Option<&'a str>,
+    ) -> Option<Self> {
         let mut links = Vec::with_capacity(self.links.len());
         for link in &self.links {
-            match relative_target(&link.target, &is_same_host) {
+            match relative_target(&link.target, &local) {
                 Some(target) => links.push(Link {
                     target,
                     ..link.clone()
@@ -90,10 +94,9 @@ impl Links {
     /// All links as this answer's receiver may see them: those to the same host as path and query, the
     /// others as they are. Only for the credential that got the answer.
     #[must_use]
-    pub fn for_receiver(&self, is_same_host: impl Fn(&str) -> bool) -> Self {
+    pub fn for_receiver(&self, local: impl for<'a> Fn(&str, &'a str) -> Option<&'a str>) -> Self {
         let links = self.links.iter().map(|link| Link {
-            target: relative_target(&link.target, &is_same_host)
-                .unwrap_or_else(|| link.target.clone()),
+            target: relative_target(&link.target, &local).unwrap_or_else(|| link.target.clone()),
             ..link.clone()
         });
         Self {
@@ -162,17 +165,17 @@ impl Link {
 }
 
 /// Path and query of `target`, if it is on the same host and every reader agrees what it names.
-fn relative_target(target: &str, is_same_host: impl Fn(&str) -> bool) -> Option<String> {
+fn relative_target(
+    target: &str,
+    local: impl for<'a> Fn(&str, &'a str) -> Option<&'a str>,
+) -> Option<String> {
     let local = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.starts_with('/') => {
             if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
                 return None;
             }
-            let (authority, local) = rest.split_at(rest.find(['/', '?', '#'])?);
-            if !is_same_host(authority) {
-                return None;
-            }
-            local
+            let (authority, rest) = rest.split_at(rest.find(['/', '?', '#'])?);
+            local(authority, rest)?
         }
         _ => target,
     };
@@ -193,7 +196,8 @@ mod tests {
 
     fn relative(target: &str) -> Option<String> {
         let links = parse(&[&format!("<{target}>; rel=next")])?;
-        let links = links.relative(|authority| authority == "api.github.com")?;
+        let links =
+            links.relative(|authority, rest| (authority == "api.github.com").then_some(rest))?;
         Some(links.links()[0].target.clone())
     }
 
@@ -247,7 +251,7 @@ mod tests {
         let links = parse(&[line]).unwrap();
         assert!(links.has_next());
         let relative = links
-            .relative(|authority| authority == "api.github.com")
+            .relative(|authority, rest| (authority == "api.github.com").then_some(rest))
             .unwrap();
         assert_eq!(
             relative.write("http://127.0.0.1:9/api/v3").unwrap(),
@@ -262,7 +266,8 @@ mod tests {
         let line = "<https://developer.github.com/changes/>; rel=\"deprecation\"; type=\"text/html\", \
                     <https://api.github.com/organizations/1/team/2>; rel=\"alternate\"";
         let links = parse(&[line]).unwrap();
-        let relative = links.relative(|authority| authority == "api.github.com");
+        let relative =
+            links.relative(|authority, rest| (authority == "api.github.com").then_some(rest));
         let written = relative.unwrap().write("").unwrap();
         assert_eq!(written, "</organizations/1/team/2>; rel=\"alternate\"");
     }

@@ -120,7 +120,7 @@ fn what_the_operator_maps_is_not_questioned() {
     );
     assert_eq!(
         origins.destination("ghe.corp.internal:8443"),
-        Destination::Api
+        Destination::Mapped
     );
     assert_eq!(origins.destination("api.tenant.ghe.com"), Destination::Api);
     assert_eq!(
@@ -136,29 +136,80 @@ fn what_the_operator_maps_is_not_questioned() {
         ("http://127.0.0.1:9401/up/repos/o/r?name=a".into(), true)
     );
     assert_eq!(
-        url("ghe.corp.internal:8443", "/user"),
-        ("https://10.0.0.7/api/v3/user".into(), false)
+        url("ghe.corp.internal:8443", "/octo/app"),
+        ("https://10.0.0.7/octo/app".into(), false)
     );
 }
 
 #[test]
 fn enterprise_server_has_three_paths() {
-    let origins = origins("https://ghe.example/api/v3", &[]);
-    for (host, target, url) in [
-        ("api.github.com", "/user", "/api/v3/user"),
-        ("ghe.example", "/user", "/api/v3/user"),
-        ("ghe.example", "/api/v3/user", "/api/v3/user"),
-        ("api.github.com", "/graphql", "/api/graphql"),
-        ("ghe.example", "/api/graphql", "/api/graphql"),
-        ("uploads.github.com", "/repos/o/r", "/api/uploads/repos/o/r"),
+    let origins = origins(
+        "https://ghe.example/api/v3",
+        &[
+            ("two.example", "https://10.0.0.7/two"),
+            ("three.example", "https://10.0.0.8/api/v3/"),
+            ("alias.example", "https://ghe.example"),
+        ],
+    );
+    let (one, two) = ("https://ghe.example", "https://10.0.0.7/two");
+    for (host, target, base, path) in [
+        ("api.github.com", "/user", one, "/api/v3/user"),
+        ("api.github.com", "/api/v3/user", one, "/api/v3/user"),
+        ("api.github.com", "/graphql", one, "/api/graphql"),
+        (
+            "uploads.github.com",
+            "/repos/o/r",
+            one,
+            "/api/uploads/repos/o/r",
+        ),
+        ("ghe.example", "/user", one, "/user"),
+        ("ghe.example", "/api/v3/user", one, "/api/v3/user"),
+        ("two.example/api/v3", "/user?a", two, "/api/v3/user?a"),
+        ("two.example/api/v3", "/graphql", two, "/api/graphql"),
+        (
+            "two.example/api/uploads",
+            "/repos/o/r",
+            two,
+            "/api/uploads/repos/o/r",
+        ),
+        ("TWO.example:443", "/user", two, "/user"),
+        (
+            "three.example/api/v3",
+            "/user",
+            "https://10.0.0.8",
+            "/api/v3/user",
+        ),
+        ("three.example", "/user", "https://10.0.0.8", "/user"),
     ] {
         let place = origins.place(host, target).unwrap();
         assert_eq!(
             place.url.as_str(),
-            format!("https://ghe.example{url}"),
+            format!("{base}{path}"),
             "{host} {target}"
         );
     }
+    let names = origins.names("Two.example").unwrap();
+    assert_eq!(origins.destination(&names.api), Destination::Api);
+    assert_eq!(origins.destination(&names.uploads), Destination::Mapped);
+    for origin in ["ghe.example", "alias.example"] {
+        assert_eq!(origins.names(origin).unwrap().api, "api.github.com");
+    }
+}
+
+#[test]
+fn hosts_of_github_are_no_enterprise_server() {
+    let base = "http://127.0.0.1:9401";
+    let hosts = [
+        "codeload.github.com",
+        "uploads.github.com",
+        "api.tenant.ghe.com",
+        "api.github.com",
+    ];
+    let origins = origins("https://api.github.com", &hosts.map(|host| (host, base)));
+    for host in hosts {
+        assert_eq!(origins.names(host), None, "{host}");
+    }
+    assert_eq!(origins.names("ghe.example"), None, "nobody mapped it");
 }
 
 #[test]

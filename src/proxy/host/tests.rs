@@ -15,8 +15,12 @@ fn client() -> Client {
         "api.github.localhost".to_owned(),
         Url::parse("http://127.0.0.1:1/").unwrap(),
     );
+    let enterprise = (
+        "ghe.example.org".to_owned(),
+        Url::parse("http://127.0.0.1:2/").unwrap(),
+    );
     Client::new(github::Config {
-        origin_for: vec![mapped],
+        origin_for: vec![mapped, enterprise],
         ..github::Config::default()
     })
     .unwrap()
@@ -29,7 +33,8 @@ fn judged(door: Door, target: &str, host: &str, more: &str) -> Result<[String; 3
     let head = head::read(text.as_bytes(), &mut slots, 4096)
         .unwrap()
         .unwrap();
-    match judge(door, &head, &client()) {
+    let client = client();
+    match judge(door, &head, &client) {
         Ok(Goal::Origin(place)) => Ok([
             place.host.into_owned(),
             place.target.into_owned(),
@@ -168,6 +173,45 @@ fn the_unix_socket_goes_where_host_says() {
     );
     assert_eq!(at("/user", "127.0.0.1:9"), Err(403));
     assert_eq!(at("/user", "localhost"), Err(403));
+}
+
+#[test]
+fn a_mapped_host_is_an_enterprise_server_below_its_three_paths_alone() {
+    let host = "ghe.example.org";
+    let at = |target: &str| judged(Door::Unix, target, host, "");
+    let base = "https://ghe.example.org/api/v3";
+    for (target, name, cut) in [
+        ("/api/v3/user?a=b", "ghe.example.org/api/v3", "/user?a=b"),
+        ("/api/v3", "ghe.example.org/api/v3", "/"),
+        ("/api/graphql", "ghe.example.org/api/v3", "/graphql"),
+        (
+            "/api/uploads/r?name=x",
+            "ghe.example.org/api/uploads",
+            "/r?name=x",
+        ),
+    ] {
+        assert_eq!(at(target), Ok(place(name, cut, base)), "{target}");
+    }
+    for target in ["/user", "/api/v3x", "/octo/app/releases/download/v1/a"] {
+        let web = place(host, target, "https://ghe.example.org");
+        assert_eq!(at(target), Ok(web), "{target}");
+    }
+    assert_eq!(
+        judged(DOOR, "http://ghe.example.org/api/v3/user", host, ""),
+        Ok(place(
+            "ghe.example.org/api/v3",
+            "/user",
+            "http://ghe.example.org/api/v3"
+        ))
+    );
+    assert_eq!(judged(DOOR, "/api/v3/user", host, ""), Err(403));
+    // The names that we make for its parts are no names for anybody else.
+    assert_eq!(
+        judged(Door::Unix, "/user", "ghe.example.org/api/v3", ""),
+        Err(400)
+    );
+    let other = judged(Door::Unix, "/api/v3/user", "codeload.github.com", "");
+    assert_eq!(other.unwrap()[1], "/api/v3/user");
 }
 
 #[test]

@@ -23,7 +23,8 @@ fn base(target: &str) -> Base<'static> {
         .unwrap()
         .unwrap();
     let door = Door::Tcp("127.0.0.1:9".parse().unwrap());
-    match judge(door, &head, &client()) {
+    let client = client();
+    match judge(door, &head, &client) {
         Ok(Goal::Origin(place)) => place.base.into_owned(),
         other => panic!("{other:?}"),
     }
@@ -77,6 +78,18 @@ fn bodies_change_where_an_address_is_a_value_of_a_url_key() {
         // A body cut anywhere is no reason to fail.
         let _ = rewriter.body(&json[..end]);
     }
+}
+
+#[test]
+fn of_an_enterprise_server_only_the_api_is_moved() {
+    let (client, base) = (client(), base("/x"));
+    let mut rewriter = Rewriter::new(&client, &base);
+    let json =
+        br#"{"url":"https://ghe.example.com/api/v3/a","html_url":"https://ghe.example.com/o/r",
+        "upload_url":"https://ghe.example.com/api/uploads/u{?name}"}"#;
+    let expected = r#"{"url":"http://localhost:9/a","html_url":"https://ghe.example.com/o/r",
+        "upload_url":"http://localhost:9/api/uploads/u{?name}"}"#;
+    assert_eq!(rewriter.body(json).as_deref(), Some(expected.as_bytes()));
 }
 
 #[test]

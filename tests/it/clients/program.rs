@@ -17,6 +17,11 @@ pub(super) struct Program {
 impl Program {
     /// Starts it before `origin` and waits until it says how it is reached.
     pub(super) async fn serve(origin: &str) -> Self {
+        Self::serve_with(origin, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub(super) async fn serve_with(origin: &str, more: &[&str]) -> Self {
         let room = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_ghswarm"));
         command.args([
@@ -28,6 +33,7 @@ impl Program {
             "--log-level",
             "warn",
         ]);
+        command.args(more);
         command.arg("--state-dir").arg(room.path().join("state"));
         command.arg("--cache-dir").arg(room.path().join("cache"));
         command
@@ -55,6 +61,10 @@ impl Program {
 
     pub(super) fn url(&self) -> &str {
         self.ready["api_url"].as_str().expect("an address")
+    }
+
+    pub(super) fn state_dir(&self) -> &str {
+        self.ready["state_dir"].as_str().expect("a folder")
     }
 
     pub(super) fn socket(&self) -> &str {

@@ -4,17 +4,23 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use ghswarm::clock::Clock;
+use ghswarm::github::{self, budget};
+use ghswarm::tiered;
 use ghswarm_lab::{FakeGitHub, Token, TokenSpec};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use super::program::Program;
 use crate::front::Front;
 use crate::needs;
 
 /// The discard port: nobody listens, so a client that leaves the proxy fails.
 const CLOSED: &str = "http://127.0.0.1:9";
+/// The name of an Enterprise Server.
+pub(super) const ENTERPRISE: &str = "ghe.example.org";
 /// A client that is not done by then hangs.
 const LONGEST: Duration = Duration::from_mins(1);
 
@@ -29,15 +35,42 @@ pub(super) struct Stage {
 
 impl Stage {
     async fn new(program: PathBuf) -> Self {
+        let front = |github: &FakeGitHub| Front::before(&github.url());
+        Self::set_up(program, FakeGitHub::builder(), front).await
+    }
+
+    /// GitHub is an Enterprise Server: the daemon's origin, or else a host that is mapped beside
+    /// github.com, which nobody can reach.
+    async fn before_enterprise(program: PathBuf, is_origin: bool) -> Self {
+        let base = format!("https://{ENTERPRISE}/api/v3");
+        let front = |github: &FakeGitHub| {
+            let url = |text: &str| text.parse().expect("a URL");
+            let origin = if is_origin {
+                url(&format!("{}/api/v3", github.url()))
+            } else {
+                url(CLOSED)
+            };
+            let config = github::Config {
+                origin_for: vec![(ENTERPRISE.to_owned(), url(&github.url()))],
+                ..github::Config::new(origin)
+            };
+            let (tiered, budget) = (tiered::Config::default(), budget::Config::default());
+            Front::reaching(config, tiered, budget, Clock::system())
+        };
+        let github = FakeGitHub::builder().public_base(&base);
+        Self::set_up(program, github, front).await
+    }
+
+    async fn set_up(
+        program: PathBuf,
+        github: ghswarm_lab::Builder,
+        front: impl Fn(&FakeGitHub) -> Front,
+    ) -> Self {
         let room = tempfile::tempdir().expect("a folder");
-        let socket = room.path().join("github.sock");
-        let github = FakeGitHub::builder()
-            .socket(socket)
-            .start()
-            .await
-            .expect("a fake GitHub");
+        let github = github.socket(room.path().join("github.sock"));
+        let github = github.start().await.expect("a fake GitHub");
         let token = github.token(TokenSpec::classic("octocat").write("octo-org/app"));
-        let front = Front::before(&github.url());
+        let front = front(&github);
         Self {
             github,
             token,
@@ -56,6 +89,15 @@ impl Stage {
         Some(Self::new(program).await)
     }
 
+    /// For a program of the system, before an Enterprise Server that the operator mapped.
+    pub(super) async fn with_enterprise(name: &str) -> Option<Self> {
+        let Some(program) = needs::program(name) else {
+            needs::skip(name);
+            return None;
+        };
+        Some(Self::before_enterprise(program, false).await)
+    }
+
     /// For scripts that use packages of `tests/clients/package.json`.
     pub(super) async fn with_node() -> Option<Self> {
         if needs::clients().is_none_or(|folder| !folder.join("node_modules").is_dir()) {
@@ -63,6 +105,32 @@ impl Stage {
             return None;
         }
         Self::with_program("node").await
+    }
+
+    /// For scripts that use these packages of `tests/clients/package.json`.
+    pub(super) async fn with_packages(names: &[&str]) -> Option<Self> {
+        let modules = needs::clients().map(|folder| folder.join("node_modules"));
+        let there = |name: &&str| modules.as_ref().is_some_and(|at| at.join(name).is_dir());
+        if let Some(missing) = names.iter().find(|name| !there(name)) {
+            needs::skip(&format!("{missing} (GHSWARM_CLIENTS)"));
+            return None;
+        }
+        Self::with_program("node").await
+    }
+
+    /// For the program of `tests/clients/go`.
+    pub(super) async fn with_go() -> Option<Self> {
+        Some(Self::new(go_client()?).await)
+    }
+
+    /// The same where the daemon's origin is an Enterprise Server.
+    pub(super) async fn with_go_before_enterprise() -> Option<Self> {
+        Some(Self::before_enterprise(go_client()?, true).await)
+    }
+
+    /// For a client that is a library of ours.
+    pub(super) async fn for_rust() -> Self {
+        Self::new(PathBuf::new()).await
     }
 
     /// For scripts that use PyGithub.
@@ -78,6 +146,11 @@ impl Stage {
     /// The base URL for clients.
     pub(super) fn url(&self) -> String {
         self.front.url()
+    }
+
+    /// What authorises its clients.
+    pub(super) fn token(&self) -> String {
+        self.token.value().to_owned()
     }
 
     pub(super) fn proxy_socket(&self) -> &Path {
@@ -143,8 +216,26 @@ impl Stage {
         run(python, script).await
     }
 
+    /// Runs the program of `tests/clients/go`.
+    pub(super) async fn go(&self, environment: &[(&str, &str)]) -> String {
+        let mut go = self.command();
+        go.env("API_URL", self.url())
+            .envs(environment.iter().copied());
+        run(go, "").await
+    }
+
     /// Runs `gh`, which sends everything to `socket`.
     pub(super) async fn gh(&self, socket: impl AsRef<Path>, arguments: &[&str]) -> String {
+        self.gh_with(socket, &[], arguments).await
+    }
+
+    /// Runs `gh` with more variables; what it says on standard error follows what it prints.
+    pub(super) async fn gh_with(
+        &self,
+        socket: impl AsRef<Path>,
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> String {
         let socket = socket.as_ref();
         let config = self
             .room
@@ -158,8 +249,36 @@ impl Stage {
             run(gh, "").await;
         }
         let mut gh = self.command();
-        gh.env("GH_CONFIG_DIR", &config).args(arguments);
-        run(gh, "").await
+        gh.env("GH_CONFIG_DIR", &config)
+            .envs(environment.iter().copied())
+            .args(arguments);
+        let (printed, complained) = run_to_end(gh, "").await;
+        printed + &complained
+    }
+
+    /// Runs `gh` inside of `ghswarm exec` for somebody whose configuration of `gh` is in `config`, and
+    /// who has no token in the environment.
+    pub(super) async fn exec_gh(
+        &self,
+        program: &Program,
+        config: &Path,
+        arguments: &[&str],
+    ) -> String {
+        let mut exec = self.command_of(Path::new(env!("CARGO_BIN_EXE_ghswarm")));
+        for token in ["GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN"] {
+            exec.env_remove(token);
+        }
+        exec.env("GHSWARM_STATE_DIR", program.state_dir())
+            .env("GH_CONFIG_DIR", config)
+            .current_dir(self.room.path())
+            .args(["exec", "--", "gh"])
+            .args(arguments);
+        run(exec, "").await
+    }
+
+    /// A folder for what a story needs.
+    pub(super) fn room(&self) -> &Path {
+        self.room.path()
     }
 
     pub(super) async fn curl(&self, arguments: &[String]) -> String {
@@ -179,12 +298,17 @@ impl Stage {
 
     /// The client with an environment of its own, where every way out is closed.
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        self.command_of(&self.program)
+    }
+
+    fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", needs::path())
             .env("HOME", self.room.path())
             .env("GH_TOKEN", self.token.value())
+            .env("GH_ENTERPRISE_TOKEN", self.token.value())
             .env("GITHUB_TOKEN", self.token.value())
             .env("NO_PROXY", "127.0.0.1");
         for way_out in [
@@ -238,13 +362,27 @@ impl Stage {
     }
 }
 
+fn go_client() -> Option<PathBuf> {
+    let program = needs::clients().map(|folder| folder.join("bin/go-client"));
+    let found = program.filter(|program| program.is_file());
+    if found.is_none() {
+        needs::skip("go-client (GHSWARM_CLIENTS)");
+    }
+    found
+}
+
 /// A list with each member made into something else.
 pub(super) fn joined(list: &Value, make: impl Fn(&Value) -> Value) -> Value {
     list.as_array().expect("a list").iter().map(make).collect()
 }
 
 /// Runs a client to its end; what it printed.
-async fn run(mut command: Command, input: &str) -> String {
+async fn run(command: Command, input: &str) -> String {
+    run_to_end(command, input).await.0
+}
+
+/// Runs a client to its end, which is a success; what it printed and what it complained about.
+async fn run_to_end(mut command: Command, input: &str) -> (String, String) {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -269,5 +407,5 @@ async fn run(mut command: Command, input: &str) -> String {
         "{command:?}: {}\n{printed}{complained}",
         ended.status
     );
-    printed
+    (printed, complained)
 }
