@@ -14,7 +14,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::Settings;
 
 pub use api::Api;
-pub use cache::{Cache, CacheCommand, Key, ListFormat, Stale};
+pub use cache::{
+    Cache, CacheCommand, Export, Import, Key, ListFormat, Prune, SecretSource, Stale, StoreDir,
+    SummaryFormat, Verify, Warm,
+};
 pub use doctor::{Doctor, DoctorFormat};
 
 /// One GitHub API budget for a whole fleet of runners.

@@ -13,10 +13,12 @@ mod launch;
 mod logging;
 mod man;
 mod print;
+mod progress;
 mod serve;
 mod start;
 mod stats;
 mod stop;
+mod table;
 mod variables;
 
 use std::future::Future;

@@ -13,6 +13,7 @@ pub mod time;
 // Row 1: pure decisions. No tokio, files, environment, clock, sockets or randomness.
 pub mod api;
 pub mod http_cache;
+pub mod seal;
 
 // Row 2: one external resource each, blind to each other.
 pub mod files;

@@ -7,6 +7,7 @@ pub mod entry;
 pub mod epoch_log;
 pub mod memory;
 mod record;
+pub mod snapshot;
 
 pub use disk::Disk;
 pub use entry::{Entry, Grant, Proof, Scheme, Variant};

@@ -11,6 +11,7 @@ mod pages;
 mod repository;
 pub(super) mod token;
 mod transport;
+pub(super) mod warm;
 
 use std::fs::File;
 use std::io::Read as _;

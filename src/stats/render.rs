@@ -231,7 +231,8 @@ fn millis(millis: f64) -> String {
     }
 }
 
-fn bytes(number: u64) -> String {
+/// A size with its unit: `1.5 KiB`.
+pub fn bytes(number: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let unit = units.into_iter().find(|(_, shift)| number >> shift > 0);
     unit.map_or_else(

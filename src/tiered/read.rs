@@ -15,7 +15,7 @@ use super::decide::{self, Candidate, Validator, Verdict};
 use super::flight::{Leader, Seat, Start, Waiter};
 use super::serve::{Facts, computed_etag};
 use super::{Answer, Inner, OnExhausted, Request, Served, request_control};
-use crate::api::page::Tail;
+use crate::api::page::{self, Tail};
 use crate::api::{Question, validator};
 use crate::github::Body;
 use crate::github::budget::{Cost, Pressure};
@@ -209,7 +209,7 @@ impl Read {
 
     /// Asks whether a candidate is what the caller would see.
     async fn confirm(&self, candidate: Candidate, why: Forward) -> Ended {
-        let variant = &candidate.variant;
+        let variant = &self.as_asked(&candidate.variant);
         let etag = match candidate.validator {
             Validator::Own(etag) => Some(etag),
             Validator::Computed => {
@@ -241,6 +241,21 @@ impl Read {
             }
             reply => self.settle(reply, asked, why),
         }
+    }
+
+    /// `variant`, without what only its maker says of it. What nobody here received or proved was imported: its
+    /// end may have been judged for another page size, and whether anybody may read it is GitHub's word.
+    fn as_asked(&self, variant: &Arc<Variant>) -> Arc<Variant> {
+        if variant.kinds != 0 {
+            return Arc::clone(variant);
+        }
+        let has_next = variant.links.as_ref().is_some_and(|links| links.has_next());
+        let tail = page::tail(&self.request.target, &variant.body, has_next);
+        Arc::new(Variant {
+            tail: Arc::new(tail),
+            was_public: false,
+            ..Variant::clone(variant)
+        })
     }
 
     /// Whether a page may follow that the 304 did not tell us about: GitHub's validator does not cover

@@ -20,32 +20,32 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 
 /// A home directory, and a GitHub that the daemons in it ask.
-struct Sandbox {
+pub(crate) struct Sandbox {
     dir: TempDir,
-    github: FakeGitHub,
+    pub(crate) github: FakeGitHub,
     token: Token,
 }
 
 /// What a command left behind.
-struct Ran {
-    code: i32,
-    stdout: Vec<u8>,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.stdout).unwrap()
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.text(), self.stderr))
     }
 
     /// Holds the command to success.
     #[track_caller]
-    fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(
             self.code,
             0,
@@ -68,7 +68,7 @@ impl From<Output> for Ran {
 }
 
 impl Sandbox {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("tmp")).unwrap();
         let github = FakeGitHub::builder().start().await.unwrap();
@@ -76,7 +76,7 @@ impl Sandbox {
         Self { dir, github, token }
     }
 
-    fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.dir.path()
     }
 
@@ -85,7 +85,7 @@ impl Sandbox {
     }
 
     /// The binary with nothing but what a login shell would give it.
-    fn command<S: AsRef<std::ffi::OsStr>>(
+    pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = S>,
     ) -> Command {
@@ -104,12 +104,12 @@ impl Sandbox {
         command
     }
 
-    async fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
+    pub(crate) async fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
         self.command(arguments).output().await.unwrap().into()
     }
 
     /// Runs the command with `input` on its stdin.
-    async fn feed(&self, arguments: &[&str], input: &[u8]) -> Ran {
+    pub(crate) async fn feed(&self, arguments: &[&str], input: &[u8]) -> Ran {
         let mut command = self.command(arguments);
         command
             .stdin(Stdio::piped())
@@ -122,7 +122,7 @@ impl Sandbox {
         child.wait_with_output().await.unwrap().into()
     }
 
-    async fn start(&self) -> Value {
+    pub(crate) async fn start(&self) -> Value {
         self.run(["start"]).await.ok().json()
     }
 

@@ -18,6 +18,7 @@ mod needs;
 mod properties;
 
 mod access;
+mod cache_commands;
 mod cli;
 mod clients;
 mod disk;

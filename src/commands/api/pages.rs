@@ -93,7 +93,7 @@ pub(super) fn end_cursor(answer: &Value) -> Option<String> {
 }
 
 /// The target of `rel="next"` (RFC 8288).
-fn next_link(response: &Response<Body>) -> Option<String> {
+pub(super) fn next_link(response: &Response<Body>) -> Option<String> {
     if response.status() != StatusCode::OK {
         return None;
     }

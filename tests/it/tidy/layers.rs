@@ -13,7 +13,7 @@ const ROWS: [(usize, &[&str]); 8] = [
     (5, &["proxy"]),
     (4, &["tiered"]),
     (2, &["files", "store", "github"]),
-    (1, &["api", "http_cache"]),
+    (1, &["api", "http_cache", "seal"]),
     (0, &["clock", "digest", "secret", "stats", "time"]),
 ];
 
