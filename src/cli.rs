@@ -4,6 +4,7 @@
 
 mod api;
 mod cache;
+mod config;
 mod doctor;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ pub use cache::{
     SummaryFormat, Verify, Warm,
 };
 pub use doctor::{Doctor, DoctorFormat};
+pub use config::{Config, ConfigCommand, ConfigFormat};
 
 /// One GitHub API budget for a whole fleet of runners.
 #[derive(Debug, Parser)]
@@ -37,16 +39,17 @@ Examples:
   ghswarm stats                       what it saved
   ghswarm stop
 
-Every flag of `serve` has a variable: --max-wait is GHSWARM_MAX_WAIT. Flags win.
+Every flag of `serve` has a variable: --max-wait is GHSWARM_MAX_WAIT. Flags win over variables,
+those over .github/cache-config.yml and .github/p2p-config.yml: see `ghswarm config --help`.
 Exit codes: 0 success, 1 failure, 2 usage; `exec` and `api` have their own, see their help.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the proxy in the foreground
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Start the proxy in the background and print how to reach it, as JSON
-    Start(Start),
+    Start(Box<Start>),
     /// End the proxy that runs in the background
     Stop(Stop),
     /// Show what the proxy did and saved
@@ -61,13 +64,15 @@ pub enum Command {
     Cache(Cache),
     /// Find what is wrong with the daemon, this machine and this shell, and say what to do
     Doctor(Box<Doctor>),
+    /// Show, check and describe the configuration
+    Config(Box<Config>),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page
     Man(Man),
     /// Keep a daemon alive; `start` leaves this behind
     #[command(hide = true)]
-    Keeper(Start),
+    Keeper(Box<Start>),
 }
 
 /// `ghswarm serve`
@@ -114,6 +119,17 @@ pub struct Target {
     /// The socket of the daemon [default: the one in its ready.json]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+}
+
+impl Target {
+    /// The settings that say the same.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            state_dir: self.state_dir.clone(),
+            socket: self.socket.clone(),
+            ..Settings::default()
+        }
+    }
 }
 
 /// `ghswarm stop`

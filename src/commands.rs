@@ -3,6 +3,7 @@
 mod api;
 mod cache;
 mod completions;
+mod config;
 mod context;
 mod doctor;
 mod env;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::cli::{Cli, Command};
-use crate::config::{self, Environment};
+use crate::config::{Environment, Error};
 
 use context::Context;
 
@@ -43,15 +44,15 @@ pub fn run(cli: Cli, environment: &Environment) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         print::complaint(&format!("{error:#}"));
-        let usage = error.downcast_ref::<config::Error>().is_some();
+        let usage = error.downcast_ref::<Error>().is_some();
         ExitCode::from(if usage { 2 } else { 1 })
     })
 }
 
 fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(serve) => serve::run(serve, context),
-        Command::Start(start) => block_on(start::run(start, context)),
+        Command::Serve(serve) => serve::run(*serve, context),
+        Command::Start(start) => block_on(start::run(*start, context)),
         Command::Stop(stop) => block_on(stop::run(stop, context)),
         Command::Stats(stats) => block_on(stats::run(stats, context)),
         Command::Api(api) => block_on(api::run(*api, context)),
@@ -59,9 +60,10 @@ fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<ExitCode>
         Command::Env(env) => block_on(env::run(env, context)),
         Command::Cache(cache) => block_on(cache::run(cache, context)),
         Command::Doctor(doctor) => block_on(doctor::run(*doctor, context)),
+        Command::Config(config) => config::run(*config, context),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => man::run(man),
-        Command::Keeper(keeper) => keeper::run(keeper, context),
+        Command::Keeper(keeper) => keeper::run(*keeper, context),
     }
 }
 

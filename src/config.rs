@@ -1,12 +1,21 @@
 //! What a daemon is told, composed of what its modules want to know.
 //!
-//! Flags win over the environment, the environment over the defaults. Everything is read once and
-//! becomes a [`Config`]; nothing below this row looks at a flag or a variable.
+//! Flags win over the environment, the environment over files, files over the defaults. Everything is
+//! read once and becomes a [`Config`]; nothing below this row looks at a flag, a variable or a file.
 
 pub mod directories;
+mod document;
 pub mod env;
+mod env_file;
+mod near;
+mod origin;
+pub mod schema;
+mod setting;
 pub mod settings;
+pub mod sources;
+pub mod table;
 pub mod units;
+mod workspace;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -19,7 +28,13 @@ use crate::{proxy, tiered};
 
 pub use directories::Directories;
 pub use env::Environment;
+pub use origin::{Origin, Problem, Slot};
+pub use setting::Setting;
 pub use settings::Settings;
+pub use sources::{Read, Reading};
+
+/// Bytes that the disk tier may take by default.
+pub const DISK_LIMIT: u64 = 1 << 30;
 
 /// Everything a daemon is told. The default is one for tests and examples: a free port, and a
 /// temporary directory that goes with the daemon.
@@ -80,7 +95,6 @@ impl Config {
             socket: Some(directories.socket.clone()),
             state_dir: Some(directories.state.clone()),
             cache_dir: Some(directories.cache.clone()),
-            disk_limit: Some(1 << 30),
             ready_file: settings.ready_file.clone(),
             owner,
             keeper_pid: settings.keeper_pid,
@@ -118,19 +132,12 @@ impl Owner {
     }
 }
 
-/// What is wrong with a flag, a variable or a directory.
+/// What is wrong with the settings or a directory.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A variable's value cannot be read.
-    #[error("{variable}={value:?}: {reason}")]
-    Variable {
-        /// The variable.
-        variable: &'static str,
-        /// Its value. No variable that holds a secret is read this way.
-        value: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// Variables or files say what cannot be done. All of it, so that it can be put right at once.
+    #[error("{}", origin::listed(.0))]
+    Problems(Vec<Problem>),
     /// Nothing says where the files go.
     #[error("no place for the {what}: HOME is not set; give {flag} DIR")]
     NoHome {

@@ -107,20 +107,52 @@ pub enum OnExhausted {
     Fail,
 }
 
+/// Whose word decides how long an answer is fresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TtlPolicy {
+    /// Ours, by operation.
+    #[default]
+    Operation,
+    /// The origin's: its `Cache-Control`, to the letter of RFC 9111. What is asked of GitHub for a
+    /// poller, and who may be shown what, stays as it is.
+    Origin,
+}
+
 /// Changes to the operations' lifetimes.
 #[derive(Debug, Clone, Default)]
 pub struct Lifetimes {
+    /// Whether the others count, for answers.
+    pub policy: TtlPolicy,
     /// The lifetime of everything that `by_operation` does not name.
     pub all: Option<Duration>,
     /// Lifetimes of single operations.
     pub by_operation: BTreeMap<Operation, Duration>,
 }
 
+/// The key-value interface's default in the documents, should its operation have lost its own.
+const NAMED_VALUE: Duration = Duration::from_secs(300);
+
 impl Lifetimes {
     /// How long an answer of `operation` stays fresh; `None` leaves it to GitHub's `Cache-Control`.
     pub fn of(&self, operation: Operation) -> Option<Duration> {
+        if self.policy == TtlPolicy::Origin {
+            return None;
+        }
         let named = self.by_operation.get(&operation).copied();
         named.or(self.all).or_else(|| operation.lifetime())
+    }
+
+    /// How long a value is good for that was stored under `operation` through the key-value interface:
+    /// as long as that operation's answers, if it has a lifetime, else as the interface's own default.
+    pub fn of_value(&self, operation: &str) -> Duration {
+        let lifetime = |operation: Operation| {
+            let named = self.by_operation.get(&operation).copied();
+            named.or_else(|| operation.lifetime())
+        };
+        Operation::parse(operation)
+            .and_then(lifetime)
+            .or_else(|| lifetime(Operation::KeyValue))
+            .unwrap_or(NAMED_VALUE)
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::print;
 use crate::cli::Target;
-use crate::config::{Directories, Environment, Settings, directories, env};
+use crate::config::{Directories, Environment, Reading, Settings, directories, env, sources};
 use crate::daemon::{Living, Ready};
 
 /// The surroundings of a command.
@@ -32,10 +32,19 @@ impl<'a> Context<'a> {
         &self.working_dir
     }
 
-    /// The flags, and the environment where they say nothing. Paths are absolute.
+    /// What a daemon is started with: the flags, and where they say nothing the environment, the env
+    /// file and the files. Paths are absolute. Says what people should know about it.
     pub(super) fn settings(&self, flags: Settings) -> anyhow::Result<Settings> {
-        let settings = flags.or(Settings::from_environment(self.environment)?);
-        Ok(settings.anchored(&self.working_dir))
+        let (settings, notices) = self.read(flags, Reading::Everything).into_settings()?;
+        for notice in notices {
+            print::complaint(&notice);
+        }
+        Ok(settings)
+    }
+
+    /// The same with every notice, problem and origin, and nothing said.
+    pub(super) fn read(&self, flags: Settings, reading: Reading) -> sources::Read {
+        sources::read(flags, self.environment, &self.working_dir, reading)
     }
 
     /// Where the files of a daemon with these settings go.
@@ -47,18 +56,18 @@ impl<'a> Context<'a> {
         )?)
     }
 
-    /// The settings of a daemon that `target` means.
+    /// The settings of a daemon that `target` means, as far as its directories depend on them: files of
+    /// the workspace have no say in those.
     pub(super) fn settings_of(&self, target: &Target) -> anyhow::Result<Settings> {
-        self.settings(Settings {
-            state_dir: target.state_dir.clone(),
-            socket: target.socket.clone(),
-            ..Settings::default()
-        })
+        let read = self.read(target.settings(), Reading::Named);
+        Ok(read.into_settings()?.0)
     }
 
     /// The daemon that `target` means, dead or alive, after a notice if it caches nothing.
     pub(super) fn daemon(&self, target: &Target) -> anyhow::Result<Living> {
-        let settings = self.settings_of(target)?;
+        // A file that is wrong must not keep anybody from stopping a daemon.
+        let read = self.read(target.settings(), Reading::Environment);
+        let settings = read.into_settings()?.0;
         if let Some(socket) = settings.socket {
             return Ok(Living::at(socket));
         }

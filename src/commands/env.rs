@@ -13,9 +13,8 @@ pub(super) async fn run(env: Env, context: &Context<'_>) -> anyhow::Result<ExitC
     let ready = match context.daemon(&env.target)?.ready().await {
         Ok(ready) => ready,
         Err(AskError::Nobody { .. }) if env.start => {
-            launch::running(&context.settings_of(&env.target)?, context)
-                .await?
-                .ready
+            let settings = context.settings(env.target.settings())?;
+            launch::running(&settings, context).await?.ready
         }
         Err(AskError::Nobody { .. }) => bail!("{NO_DAEMON}, or use `ghswarm env --start`"),
         Err(error) => return Err(error.into()),

@@ -12,7 +12,6 @@ use tokio::process::{Child, Command};
 use super::context::Context;
 use super::{launch, print, variables};
 use crate::cli::{Exec, Target};
-use crate::config::Settings;
 use crate::daemon::{self, Living, Ready};
 
 /// The program cannot be run.
@@ -21,10 +20,10 @@ const NOT_RUNNABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 pub(super) async fn run(exec: Exec, context: &Context<'_>) -> anyhow::Result<ExitCode> {
-    let settings = context.settings_of(&exec.target)?;
-    let (variables, started) = match prepare(&exec.target, &settings, context).await {
+    let strict = context.settings_of(&exec.target)?.is_strict();
+    let (variables, started) = match prepare(&exec.target, context).await {
         Ok(prepared) => prepared,
-        Err(error) if settings.strict => return Err(error),
+        Err(error) if strict => return Err(error),
         Err(error) => {
             print::complaint(&format!("running without the cache: {error:#}"));
             (BTreeMap::new(), None)
@@ -42,13 +41,13 @@ pub(super) async fn run(exec: Exec, context: &Context<'_>) -> anyhow::Result<Exi
 /// The child's variables, and the daemon that was started for them.
 async fn prepare(
     target: &Target,
-    settings: &Settings,
     context: &Context<'_>,
 ) -> anyhow::Result<(BTreeMap<&'static str, String>, Option<Ready>)> {
     let (ready, started) = match context.daemon(target)?.ready().await {
         Ok(ready) => (ready, None),
         Err(daemon::AskError::Nobody { .. }) => {
-            let running = launch::running(settings, context).await?;
+            let settings = context.settings(target.settings())?;
+            let running = launch::running(&settings, context).await?;
             let started = running.started.then(|| running.ready.clone());
             (running.ready, started)
         }

@@ -31,7 +31,7 @@ pub(super) fn run(start: Start, context: &Context<'_>) -> anyhow::Result<ExitCod
         arguments,
         ready_files,
         admin_token: daemon::admin_token(&directories.state)?,
-        strict: settings.strict,
+        strict: settings.is_strict(),
         github: config.github,
         proxy: config.proxy,
         clock: config.clock,

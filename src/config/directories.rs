@@ -68,8 +68,8 @@ pub fn state_dir(settings: &Settings, environment: &Environment) -> Result<PathB
         })
 }
 
-/// `--cache-dir` (or `GHSWARM_CACHE_DIR`) > `P2P_CACHE_DIR` > `CACHE_DIR` >
-/// `~/.cache/github-api-p2p`.
+/// What the settings say (`--cache-dir` > `GHSWARM_CACHE_DIR` > `P2P_CACHE_DIR` > `CACHE_DIR` >
+/// `cache.directory` of a file named by `--config`) > `~/.cache/github-api-p2p`.
 fn cache_dir(settings: &Settings, environment: &Environment) -> Result<PathBuf, Error> {
     let home = || {
         Some(
@@ -81,8 +81,6 @@ fn cache_dir(settings: &Settings, environment: &Environment) -> Result<PathBuf, 
     settings
         .cache_dir
         .clone()
-        .or_else(|| environment.path(env::P2P_CACHE_DIR))
-        .or_else(|| environment.path(env::OLD_CACHE_DIR))
         .or_else(home)
         .ok_or(Error::NoHome {
             what: "cache",
@@ -120,13 +118,18 @@ pub fn socket_of(state: &Path, environment: &Environment) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Reading, sources};
     use super::*;
 
     fn find(settings: &Settings, pairs: &[(&str, &str)]) -> Result<Directories, Error> {
         let environment = Environment::from_pairs(pairs);
-        let settings = settings
-            .clone()
-            .or(Settings::from_environment(&environment)?);
+        let read = sources::read(
+            settings.clone(),
+            &environment,
+            Path::new("/cwd"),
+            Reading::Environment,
+        );
+        let settings = read.into_settings()?.0;
         Directories::find(&settings, &environment, Path::new("/cwd"))
     }
 

@@ -39,6 +39,24 @@ pub const REWRITE_BODIES: &str = "GHSWARM_REWRITE_BODIES";
 pub const LOG_FORMAT: &str = "GHSWARM_LOG_FORMAT";
 /// `--log-level`.
 pub const LOG_LEVEL: &str = "GHSWARM_LOG_LEVEL";
+/// `--config`.
+pub const CONFIG: &str = "GHSWARM_CONFIG";
+/// `--env-file`.
+pub const ENV_FILE: &str = "GHSWARM_ENV_FILE";
+/// `--ttl-policy`.
+pub const TTL_POLICY: &str = "GHSWARM_TTL_POLICY";
+/// `--lifetime`; several are separated by white space.
+pub const LIFETIME: &str = "GHSWARM_LIFETIME";
+/// `--disk-limit`.
+pub const DISK_LIMIT: &str = "GHSWARM_DISK_LIMIT";
+/// `--no-cache`: `true` or `false`.
+pub const NO_CACHE: &str = "GHSWARM_NO_CACHE";
+/// `--no-disk`: `true` or `false`.
+pub const NO_DISK: &str = "GHSWARM_NO_DISK";
+/// `--warning-threshold`.
+pub const WARNING_THRESHOLD: &str = "GHSWARM_WARNING_THRESHOLD";
+/// `--aggressive-threshold`.
+pub const AGGRESSIVE_THRESHOLD: &str = "GHSWARM_AGGRESSIVE_THRESHOLD";
 /// Where TCP clients find the daemon; set for the children of `exec`, never read.
 pub const API_URL: &str = "GHSWARM_API_URL";
 /// Where statistics are served; set for the children of `exec`, never read.
@@ -46,15 +64,15 @@ pub const ADMIN_URL: &str = "GHSWARM_ADMIN_URL";
 /// The file with the bearer token of [`ADMIN_URL`]; set for the children of `exec`, never read.
 pub const ADMIN_TOKEN_FILE: &str = "GHSWARM_ADMIN_TOKEN_FILE";
 
-/// The cache directory in the older documents.
-pub const P2P_CACHE_DIR: &str = "P2P_CACHE_DIR";
-/// The cache directory in the oldest documents.
-pub const OLD_CACHE_DIR: &str = "CACHE_DIR";
+/// Begins the name of every variable of ours.
+pub const PREFIX: &str = "GHSWARM_";
 
 /// A job's scratch directory, emptied between jobs.
 pub const RUNNER_TEMP: &str = "RUNNER_TEMP";
 /// `true` in every job.
 pub const GITHUB_ACTIONS: &str = "GITHUB_ACTIONS";
+/// The checkout of the job; the author of a pull request writes what is in it.
+pub const GITHUB_WORKSPACE: &str = "GITHUB_WORKSPACE";
 /// `OWNER/REPO` of the job.
 pub const GITHUB_REPOSITORY: &str = "GITHUB_REPOSITORY";
 /// REST base URL; the runner sets it anew at every step. Set for the children of `exec`.
@@ -145,6 +163,12 @@ impl Environment {
         )
     }
 
+    /// Variables of any bytes that a test wants.
+    #[cfg(test)]
+    pub(super) fn from_os_pairs(pairs: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+
     /// The value of `name`, if it is text.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.os(name)?.to_str()
@@ -163,7 +187,11 @@ impl Environment {
     /// The value of `name` as a path. A leading `~/` means the home directory, because no shell
     /// expands the variables of a workflow.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        let path = Path::new(self.os(name)?);
+        self.expand(Path::new(self.os(name)?))
+    }
+
+    /// `path` with the home directory in the place of a leading `~`; `None` if nobody says which.
+    pub fn expand(&self, path: &Path) -> Option<PathBuf> {
         match path.strip_prefix("~") {
             Ok(rest) => Some(Path::new(self.os(HOME)?).join(rest)),
             Err(_) => Some(path.to_owned()),
@@ -191,10 +219,7 @@ mod tests {
     #[test]
     fn a_tilde_is_the_home_directory() {
         let environment =
-            Environment::from_pairs(&[("HOME", "/home/u"), ("P2P_CACHE_DIR", "~/.cache/x")]);
-        assert_eq!(
-            environment.path(P2P_CACHE_DIR),
-            Some("/home/u/.cache/x".into())
-        );
+            Environment::from_pairs(&[("HOME", "/home/u"), ("GHSWARM_CACHE_DIR", "~/.cache/x")]);
+        assert_eq!(environment.path(CACHE_DIR), Some("/home/u/.cache/x".into()));
     }
 }

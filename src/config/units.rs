@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::near;
+use crate::api::Operation;
+
 /// Bytes: `65536`, `64KiB`, `10MB`, `1.5GiB`. Binary units are powers of 1024, decimal ones of 1000.
 pub fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
@@ -137,6 +140,60 @@ pub fn level(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// `OPERATION=TIME`: how long the answers of one operation are fresh.
+pub fn lifetime(text: &str) -> Result<(Operation, Duration), String> {
+    let (name, lasts) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not OPERATION=TIME, as in list_repos=10m"))?;
+    let operation = operation(name).ok_or_else(|| {
+        let names = operations().map(Operation::name);
+        format!(
+            "{name:?} is no operation{}",
+            near::did_you_mean(name, names)
+        )
+    })?;
+    Ok((operation, time(lasts)?))
+}
+
+/// The operation called `name`, if answers of it can be kept.
+pub fn operation(name: &str) -> Option<Operation> {
+    operations().find(|operation| operation.name() == name)
+}
+
+/// The operations that have a lifetime to set: all but those whose answers are never kept.
+pub fn operations() -> impl Iterator<Item = Operation> {
+    let kept = |operation: &Operation| !matches!(operation, Operation::Write | Operation::Token);
+    Operation::all().filter(kept)
+}
+
+/// `true` or `false`, and what else people write for them.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("{text:?} is not true or false")),
+    }
+}
+
+/// `bytes` in the largest unit that says exactly the same; [`size`] reads it.
+pub fn show_size(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let exact = |(power, _): &(u32, &str)| bytes > 0 && bytes.trailing_zeros() >= *power;
+    match units.into_iter().find(exact) {
+        Some((power, unit)) => format!("{}{unit}", bytes >> power),
+        None => bytes.to_string(),
+    }
+}
+
+/// `time` in seconds, or in milliseconds where it has any; [`fn@time`] reads it.
+pub fn show_time(time: Duration) -> String {
+    if time.subsec_millis() == 0 {
+        format!("{}s", time.as_secs())
+    } else {
+        format!("{}ms", time.as_millis())
+    }
+}
+
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text
@@ -220,6 +277,33 @@ mod tests {
         }
         assert!(time("-5").unwrap_err().contains("not a time"));
         assert!(time("5 fortnights").unwrap_err().contains("fortnights"));
+    }
+
+    #[test]
+    fn what_is_shown_reads_the_same() {
+        for bytes in [0, 1, 1000, 1024, 64 << 20, 3 << 29, u64::MAX, 1 << 63] {
+            assert_eq!(size(&show_size(bytes)), Ok(bytes));
+        }
+        assert_eq!(show_size(64 << 20), "64MiB");
+        for millis in [0, 1, 500, 1000, 300_000, 86_400_007] {
+            let lasts = Duration::from_millis(millis);
+            assert_eq!(time(&show_time(lasts)), Ok(lasts));
+        }
+        assert_eq!(show_time(Duration::from_secs(300)), "300s");
+    }
+
+    #[test]
+    fn a_lifetime_names_an_operation() {
+        let expected = (Operation::ListRepos, Duration::from_secs(600));
+        assert_eq!(lifetime("list_repos=10m"), Ok(expected));
+        assert!(
+            lifetime("list_repo=10m")
+                .unwrap_err()
+                .contains("\"list_repos\"")
+        );
+        assert!(lifetime("list_repos").unwrap_err().contains("=10m"));
+        assert!(lifetime("list_repos=soon").unwrap_err().contains("30s"));
+        assert!(lifetime("write=10m").is_err());
     }
 
     #[test]

@@ -7,15 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Inner, Lifetimes, Tiered};
-use crate::api::{Key, Namespace, Operation, key};
+use super::{Inner, Tiered};
+use crate::api::{Key, Namespace, key};
 use crate::digest::Digest;
 use crate::store::epoch_log::Event;
 use crate::store::{Named, Slot};
 use crate::time::Timestamp;
-
-/// How long a named value is good for when nobody says: the key-value interface's default.
-const LIFETIME: Duration = Duration::from_secs(300);
 
 /// A value longer than the body limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +68,7 @@ impl Tiered {
                 limit,
             });
         }
-        let of_operation = || self.0.config.lifetimes.of_named(operation);
+        let of_operation = || self.0.config.lifetimes.of_value(operation);
         let named = Arc::new(Named {
             operation: operation.into(),
             key: Bytes::copy_from_slice(key),
@@ -172,14 +169,6 @@ impl EntryRow {
                 age_seconds: now.since(named.stored_at).as_secs(),
             },
         }
-    }
-}
-
-impl Lifetimes {
-    /// How long a named value of `operation` is good for when nobody says.
-    fn of_named(&self, operation: &str) -> Duration {
-        let known = Operation::parse(operation).and_then(|operation| self.of(operation));
-        known.unwrap_or(LIFETIME)
     }
 }
 

@@ -21,6 +21,7 @@ mod access;
 mod cache_commands;
 mod cli;
 mod clients;
+mod config;
 mod disk;
 mod durable;
 mod failing;

@@ -327,7 +327,8 @@ impl<'a> Scene<'a> {
 
     pub(super) fn surroundings(&self) -> environment::Facts {
         let ours = self.environment.names();
-        let old = [env::P2P_CACHE_DIR, env::OLD_CACHE_DIR];
+        // Names of the older documents: `config::table` gives them their meaning.
+        let old = ["P2P_CACHE_DIR", "CACHE_DIR"];
         let is_set = |variable: &&'static str| self.environment.os(variable).is_some();
         environment::Facts {
             ours: ours
