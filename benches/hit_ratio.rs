@@ -71,7 +71,7 @@ fn ask(memory: &Memory, thing: usize, value: &Bytes) -> bool {
             stored_at: Timestamp::EPOCH,
             lifetime: std::time::Duration::MAX,
         };
-        memory.put_named(key, named);
+        memory.put_named(key, std::sync::Arc::new(named));
     }
     hit
 }

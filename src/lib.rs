@@ -18,6 +18,8 @@ pub mod seal;
 // Row 2: one external resource each, blind to each other.
 pub mod files;
 pub mod github;
+
+// Row 3: what is held, in memory and in files.
 pub mod store;
 
 // Row 4: the request path.

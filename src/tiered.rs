@@ -24,7 +24,9 @@ mod decide;
 mod epochs;
 mod events;
 mod flight;
+mod hit;
 mod keep;
+mod lifetimes;
 mod named;
 mod prefixed;
 mod promote;
@@ -35,7 +37,6 @@ mod serve;
 mod trust;
 mod write;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,17 +47,20 @@ use http_body::Body as _;
 use tokio::time::Instant;
 
 use crate::api::page::Links;
-use crate::api::{Bypass, Effect, Fields, Head, Operation, Question, RateHeaders, Route};
+use crate::api::{Bypass, Effect, Fields, Head, RateHeaders, Route};
 use crate::clock::Clock;
 use crate::github::gate::Gate;
 use crate::github::{self, Client, Destination};
-use crate::http_cache::{CacheControl, CacheStatus, FieldBlock, Tier};
+use crate::http_cache::{CacheStatus, FieldBlock};
 use crate::secret::{Authorization, CredentialId, LocalSecret, TokenKind};
 use crate::stats::{Outcome, Snapshot, Stats};
-use crate::store::{Disk, Grant, Memory, Variant};
+use crate::store::{Disk, Memory};
 use crate::time::Timestamp;
 
+use hit::request_control;
+
 pub use again::Basis;
+pub use lifetimes::{Lifetimes, TtlPolicy};
 pub use named::{EntryRow, TooLarge};
 
 /// What the request path may do.
@@ -105,55 +109,6 @@ pub enum OnExhausted {
     Stale,
     /// It fails at once.
     Fail,
-}
-
-/// Whose word decides how long an answer is fresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TtlPolicy {
-    /// Ours, by operation.
-    #[default]
-    Operation,
-    /// The origin's: its `Cache-Control`, to the letter of RFC 9111. What is asked of GitHub for a
-    /// poller, and who may be shown what, stays as it is.
-    Origin,
-}
-
-/// Changes to the operations' lifetimes.
-#[derive(Debug, Clone, Default)]
-pub struct Lifetimes {
-    /// Whether the others count, for answers.
-    pub policy: TtlPolicy,
-    /// The lifetime of everything that `by_operation` does not name.
-    pub all: Option<Duration>,
-    /// Lifetimes of single operations.
-    pub by_operation: BTreeMap<Operation, Duration>,
-}
-
-/// The key-value interface's default in the documents, should its operation have lost its own.
-const NAMED_VALUE: Duration = Duration::from_secs(300);
-
-impl Lifetimes {
-    /// How long an answer of `operation` stays fresh; `None` leaves it to GitHub's `Cache-Control`.
-    pub fn of(&self, operation: Operation) -> Option<Duration> {
-        if self.policy == TtlPolicy::Origin {
-            return None;
-        }
-        let named = self.by_operation.get(&operation).copied();
-        named.or(self.all).or_else(|| operation.lifetime())
-    }
-
-    /// How long a value is good for that was stored under `operation` through the key-value interface:
-    /// as long as that operation's answers, if it has a lifetime, else as the interface's own default.
-    pub fn of_value(&self, operation: &str) -> Duration {
-        let lifetime = |operation: Operation| {
-            let named = self.by_operation.get(&operation).copied();
-            named.or_else(|| operation.lifetime())
-        };
-        Operation::parse(operation)
-            .and_then(lifetime)
-            .or_else(|| lifetime(Operation::KeyValue))
-            .unwrap_or(NAMED_VALUE)
-    }
 }
 
 /// Everything the request path is made of.
@@ -408,99 +363,4 @@ impl Tiered {
         snapshot.uptime_seconds = inner.started.elapsed().as_secs();
         snapshot
     }
-}
-
-/// What is served without asking anybody.
-#[derive(Debug)]
-struct Hit {
-    variant: Arc<Variant>,
-    /// The caller's grant; `None` when the body is public.
-    grant: Option<Arc<Grant>>,
-    /// Freshness left.
-    ttl: Duration,
-}
-
-impl Inner {
-    /// A hit in memory and nothing else, counted; `keep` makes of it what is wanted beside the answer.
-    fn peek<T>(
-        &self,
-        head: &Head<'_>,
-        caller: &Caller,
-        now: Timestamp,
-        keep: impl FnOnce(Question, Hit, &Served) -> T,
-    ) -> Option<(Served, T)> {
-        let started = std::time::Instant::now();
-        let Route::Cacheable(question) = crate::api::route(head) else {
-            return None;
-        };
-        let control = request_control(&head.fields);
-        let place = (head.host, head.target);
-        let mut tier = Tier::Memory;
-        let hit = match self.find(place, &question, &control, caller, now) {
-            Some(hit) => hit,
-            // Something held in memory may be asked about; then `answer` looks on disk first.
-            None if self.memory.holds(&question.key) => return None,
-            None => {
-                tier = Tier::Disk;
-                if !self.promote(&question.key) {
-                    self.absent.note(&question.key);
-                    return None;
-                }
-                self.find(place, &question, &control, caller, now)?
-            }
-        };
-        let cache = read::hit(hit.ttl, tier);
-        let served = self.serve(head, caller, &hit.variant, hit.grant.as_deref(), cache, now);
-        let took = started.elapsed();
-        self.finished(&question, read::outcome_of(tier), served.status, took);
-        let kept = keep(question, hit, &served);
-        Some((served, kept))
-    }
-
-    /// What memory holds for this caller, if it needs nobody's word.
-    fn find(
-        &self,
-        place: (&str, &str),
-        question: &Question,
-        control: &CacheControl,
-        caller: &Caller,
-        now: Timestamp,
-    ) -> Option<Hit> {
-        let entry = self.memory.entry(&question.key)?;
-        let facts = self.facts(place, question, caller, now);
-        match decide::decide(Some(&entry), facts.asker, &facts.known, control, now) {
-            decide::Verdict::Hit {
-                variant,
-                grant,
-                ttl,
-            } => Some(Hit {
-                variant,
-                grant,
-                ttl,
-            }),
-            decide::Verdict::Revalidate { .. } | decide::Verdict::Fetch { .. } => None,
-        }
-    }
-
-    /// Counts the end of a cacheable request.
-    fn finished(&self, question: &Question, outcome: Outcome, status: StatusCode, took: Duration) {
-        self.stats.cacheable();
-        // A client that holds the current body would have had its 304 for free, and GitHub does not
-        // count what it cannot answer.
-        if status != StatusCode::NOT_MODIFIED && outcome != Outcome::Failed {
-            self.stats.would_count();
-        }
-        self.stats
-            .request(outcome, question.operation as usize, took);
-    }
-}
-
-/// The request's own `Cache-Control`; `Pragma: no-cache` counts where there is none (RFC 9111, 5.4).
-fn request_control(fields: &Fields<'_>) -> CacheControl {
-    let mut control = CacheControl::parse(fields.cache_control.into_iter());
-    let pragma = fields.pragma.unwrap_or_default().to_ascii_lowercase();
-    if fields.cache_control.is_none() && pragma.windows(8).any(|word| word == b"no-cache") {
-        control.no_cache = true;
-    }
-    control
 }

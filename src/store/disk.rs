@@ -13,34 +13,29 @@ mod queue;
 mod rows;
 mod salvage;
 mod schema;
+mod shared;
 mod trouble;
 mod upkeep;
 mod writer;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
-use tracing::warn;
 
 use super::Slot;
-use super::record::{Fault, MacKey};
+use super::record::MacKey;
 use crate::api::Key;
 use crate::clock::Clock;
 use crate::secret::LocalSecret;
-use breaker::Breaker;
-use place::{Place, Seen};
-use queue::Queue;
-use trouble::{Reason, Tally, Trouble};
+use place::Place;
+use shared::{Reader, Shared};
+use trouble::{Reason, Trouble};
 use writer::Writer;
 
-/// How often a reader looks whether the database is still the current one.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the last handle waits, when it is dropped, for what is not written yet.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -123,31 +118,6 @@ struct Inner {
     finished: Mutex<mpsc::Receiver<()>>,
 }
 
-/// What the handles and the writer share.
-struct Shared {
-    place: Place,
-    limit: u64,
-    clock: Clock,
-    tally: Tally,
-    // Std mutexes: nothing is awaited under them. This one is held for moments only.
-    queue: Mutex<Queue>,
-    wake: Condvar,
-    /// Held while one record is read.
-    reader: Mutex<Option<Reader>>,
-    /// What the times below count from.
-    since: Instant,
-    /// A [`Breaker`] as bits.
-    breaker: AtomicU64,
-    /// When a reader last looked whether its database is the current one, in milliseconds.
-    looked: AtomicU64,
-}
-
-/// The connection to read with.
-struct Reader {
-    connection: Connection,
-    seen: Seen,
-}
-
 impl Disk {
     /// Opens the store, or makes it: anew when the one that is there is damaged, of an older version, or was
     /// written under another secret.
@@ -167,18 +137,7 @@ impl Disk {
             .reader
             .take()
             .map(|connection| Reader { connection, seen });
-        let shared = Arc::new(Shared {
-            place,
-            limit: config.limit,
-            clock,
-            tally: Tally::default(),
-            queue: Mutex::default(),
-            wake: Condvar::new(),
-            reader: Mutex::new(reader),
-            since: Instant::now(),
-            breaker: AtomicU64::new(0),
-            looked: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(place, config.limit, clock, reader));
         let (ends_with_it, finished) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&shared), opened);
         thread::Builder::new()
@@ -347,136 +306,6 @@ impl Disk {
             }));
         });
         let _ = flushed.recv();
-    }
-}
-
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn reader(&self) -> MutexGuard<'_, Option<Reader>> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enqueue(&self, add: impl FnOnce(&mut Queue)) {
-        add(&mut self.queue());
-        self.wake.notify_one();
-    }
-
-    /// Waits for something to come, or for `most`.
-    fn wait<'a>(
-        &self,
-        queue: MutexGuard<'a, Queue>,
-        most: Option<Duration>,
-    ) -> MutexGuard<'a, Queue> {
-        if let Some(most) = most {
-            let waited = self.wake.wait_timeout(queue, most);
-            waited.unwrap_or_else(PoisonError::into_inner).0
-        } else {
-            let waited = self.wake.wait(queue);
-            waited.unwrap_or_else(PoisonError::into_inner)
-        }
-    }
-
-    fn totals(&self) -> rows::Totals {
-        let reader = self.reader();
-        let totals = reader
-            .as_ref()
-            .map(|reader| rows::totals(&reader.connection));
-        totals.and_then(Result::ok).unwrap_or_default()
-    }
-
-    /// Tells the writer that something is wrong with the database itself.
-    fn suspect(&self, reason: Reason) {
-        if self.queue().suspect(reason) {
-            self.wake.notify_one();
-        }
-    }
-
-    /// Reads what is held under `key`, unless the disk is too slow for somebody who waits.
-    fn read(&self, key: &Key) -> Option<Slot> {
-        let start = self.since.elapsed();
-        let breaker = Breaker::from_bits(self.breaker.load(Relaxed));
-        if !breaker.lets_read(start) {
-            self.tally.count(Reason::Slow);
-            return None;
-        }
-        let found = self.load(key);
-        let end = self.since.elapsed();
-        let took = end.saturating_sub(start);
-        let after = breaker.after(took, end);
-        if after != breaker {
-            self.breaker.store(after.to_bits(), Relaxed);
-        }
-        if !after.lets_read(end) {
-            warn!(?took, "the disk cache is slow and rests for a while");
-        }
-        found
-    }
-
-    /// Reads what is held under `key`.
-    fn load(&self, key: &Key) -> Option<Slot> {
-        let found = {
-            let mut reader = self.reader();
-            if self.is_time_to_look(self.since.elapsed()) {
-                reader.take_if(|reader| !self.place.is_current(&reader.seen));
-            }
-            match &*reader {
-                Some(reader) => rows::load(&reader.connection, &self.place, key),
-                None => Err(Trouble::Gone),
-            }
-        };
-        let fault = match found {
-            Ok(None) => return None,
-            Ok(Some(Ok(decoded))) => {
-                if decoded.lost > 0 {
-                    self.doubt(*key);
-                }
-                return Some(decoded.slot);
-            }
-            Ok(Some(Err(fault))) => fault,
-            Err(trouble) => {
-                self.tally.count(trouble.reason());
-                if trouble.is_final() {
-                    self.suspect(trouble.reason());
-                }
-                return None;
-            }
-        };
-        match fault {
-            Fault::Io(error) => self.tally.count(Trouble::from(error).reason()),
-            // Counted by whoever looks again and drops it.
-            Fault::Record | Fault::Body => self.doubt(*key),
-        }
-        None
-    }
-
-    fn is_time_to_look(&self, now: Duration) -> bool {
-        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let every = u64::try_from(LOOK_EVERY.as_millis()).unwrap_or(u64::MAX);
-        let is_time = now >= self.looked.load(Relaxed).saturating_add(every);
-        if is_time {
-            self.looked.store(now, Relaxed);
-        }
-        is_time
-    }
-
-    fn doubt(&self, key: Key) {
-        self.enqueue(|queue| queue.doubt(key));
-    }
-
-    fn failed(&self, trouble: Trouble) -> Error {
-        self.tally.count(trouble.reason());
-        let directory = self.place.directory().to_owned();
-        match trouble {
-            Trouble::Newer => Error::Newer(directory),
-            Trouble::Files(error) => Error::Files(error),
-            trouble => Error::Database {
-                directory,
-                source: trouble.into(),
-            },
-        }
     }
 }
 

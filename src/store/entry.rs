@@ -3,6 +3,7 @@
 //! Values only. An entry is never changed in place: whoever learns something makes the next one, so a
 //! reader always sees one consistent state.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,24 +181,31 @@ impl Entry {
         } else {
             (merged.label, merged.operation) = (self.label, self.operation);
         }
-        // Beyond what GitHub was asked when, the order only has to be the same whoever is merged into
-        // whom. What was read from disk has lost some validators, so those who have one come later.
+        // From the latest on, so that what is older only adds to what is known of the same. Beyond the
+        // numbers of the questions, the order only has to be the same whoever is merged into whom.
         let mut variants = [self.variants, other.variants].concat();
-        variants.sort_by_key(|variant| {
-            (
-                variant.asked_at,
-                variant.validated_at,
-                variant.digest,
-                variant.was_public,
-            )
-        });
-        for variant in variants {
-            merged = merged.with_variant(Arc::unwrap_or_clone(variant));
+        variants.sort_by_key(|variant| Reverse(variant.order()));
+        for older in variants {
+            let same = |held: &&mut Arc<Variant>| held.digest == older.digest;
+            if let Some(held) = merged.variants.iter_mut().find(same) {
+                if older.kinds & !held.kinds != 0 || older.public > held.public {
+                    Arc::make_mut(held).add(&older);
+                }
+            } else if merged.variants.len() < VARIANTS_MAX {
+                merged.variants.push(older);
+            }
         }
         let mut grants = [self.grants, other.grants].concat();
-        grants.sort_by(|a, b| a.order().cmp(&b.order()));
-        for grant in grants {
-            merged = merged.with_grant(Arc::unwrap_or_clone(grant));
+        grants.sort_by(|a, b| b.order().cmp(&a.order()));
+        for older in grants {
+            let same = |held: &&mut Arc<Grant>| held.credential == older.credential;
+            if let Some(held) = merged.grants.iter_mut().find(same) {
+                if older.received && !held.received && older.digest == held.digest {
+                    Arc::make_mut(held).received = true;
+                }
+            } else if merged.grants.len() < GRANTS_MAX {
+                merged.grants.push(older);
+            }
         }
         // Only now: an earlier grant must not win because the body of the later one is gone.
         let variants = &merged.variants;
@@ -225,7 +233,8 @@ impl Entry {
 }
 
 impl Grant {
-    /// What tells which of two grants is later.
+    /// What tells which of two grants is later. What was read from disk has lost some validators: of two
+    /// that are the same otherwise, the one that has its validator counts as later.
     fn order(&self) -> impl Ord + '_ {
         (
             self.asked_at,
@@ -240,8 +249,161 @@ impl Grant {
 }
 
 impl Variant {
+    /// What tells which of two answers is later.
+    fn order(&self) -> impl Ord + use<> {
+        (
+            self.asked_at,
+            self.validated_at,
+            self.digest,
+            self.was_public,
+        )
+    }
+
+    /// Takes over what stays true of the same body: who proved it, that it was public.
+    fn add(&mut self, older: &Self) {
+        self.kinds |= older.kinds;
+        self.public = self.public.max(older.public);
+    }
+
     /// Whether a caller of this kind received or proved these bytes before.
     pub const fn known_to(&self, kind: TokenKind) -> bool {
         self.kinds & kind.bit() != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn variant(body: u8, asked_at: u64, kinds: u8) -> Variant {
+        let body = Bytes::from(vec![body]);
+        Variant {
+            digest: Digest::of([&*body]),
+            body,
+            shared: FieldBlock::default(),
+            links: None,
+            tail: Arc::new(Tail::NotAList),
+            scheme: Scheme::Opaque,
+            shareable: Shareable::Everyone,
+            origin_lifetime: Duration::ZERO,
+            validated_at: Timestamp::from_millis(asked_at),
+            asked_at,
+            kinds,
+            public: (kinds == 1).then_some(Proof {
+                asked_at,
+                at: Timestamp::from_millis(asked_at),
+            }),
+            was_public: false,
+        }
+    }
+
+    fn grant(credential: u8, body: u8, asked_at: u64) -> Grant {
+        Grant {
+            credential: CredentialId::from_bytes([credential; 16]),
+            digest: Digest::of([[body].as_slice()]),
+            granted_at: Timestamp::from_millis(asked_at),
+            asked_at,
+            received: asked_at.is_multiple_of(2),
+            etag: None,
+            fields: FieldBlock::default(),
+            links: None,
+        }
+    }
+
+    /// What one daemon learnt: answers to questions in the order in which they came.
+    fn entry() -> impl Strategy<Value = Entry> {
+        let answer = (0..7_u8, 1..40_u64, 0..5_u8, 1..3_u8);
+        vec(answer, 0..12).prop_map(|answers| {
+            let mut entry = Entry::default();
+            for (body, asked_at, credential, kinds) in answers {
+                entry = entry
+                    .with_variant(variant(body, asked_at, kinds))
+                    .with_grant(grant(credential, body, asked_at));
+            }
+            entry
+        })
+    }
+
+    type Grants = BTreeMap<CredentialId, (u64, Digest, bool)>;
+
+    /// What counts: which body, of when, known to whom; and what each credential was shown last.
+    fn knowledge(entry: &Entry) -> (impl PartialEq + std::fmt::Debug + use<>, Grants) {
+        let variants = entry
+            .variants
+            .iter()
+            .map(|held| (held.asked_at, held.digest, held.kinds, held.public));
+        let grants = entry.grants.iter().map(|held| {
+            let shown = (held.asked_at, held.digest, held.received);
+            (held.credential, shown)
+        });
+        (variants.collect::<Vec<_>>(), grants.collect())
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_who_is_merged_into_whom_nor_how_often(a in entry(), b in entry()) {
+            let merged = a.clone().merge(b.clone());
+            let known = knowledge(&merged);
+            prop_assert_eq!(&known, &knowledge(&b.clone().merge(a.clone())));
+            for one in [a, b, merged.clone()] {
+                let again = knowledge(&merged.clone().merge(one));
+                prop_assert_eq!(&known.0, &again.0);
+                // A credential whose last body had to make room may get back what it was shown before.
+                for (credential, shown) in &known.1 {
+                    prop_assert_eq!(Some(shown), again.1.get(credential));
+                }
+            }
+        }
+
+        #[test]
+        fn the_answer_to_a_later_question_wins(a in entry(), b in entry()) {
+            let merged = a.clone().merge(b.clone());
+            let both = || a.variants.iter().chain(&b.variants);
+            let newest = both().map(|held| held.asked_at).max();
+            prop_assert_eq!(merged.variants.first().map(|held| held.asked_at), newest);
+            for held in &merged.variants {
+                let same = both().filter(|other| other.digest == held.digest);
+                prop_assert_eq!(same.map(|other| other.asked_at).max(), Some(held.asked_at));
+            }
+            for held in &merged.grants {
+                let same = a.grants.iter().chain(&b.grants);
+                let same = same.filter(|other| other.credential == held.credential);
+                prop_assert_eq!(same.map(|other| other.asked_at).max(), Some(held.asked_at));
+                prop_assert!(merged.variant(held.digest).is_some());
+            }
+            prop_assert!(merged.variants.len() <= VARIANTS_MAX);
+            prop_assert!(merged.grants.len() <= GRANTS_MAX);
+        }
+    }
+
+    #[test]
+    fn grants_of_many_credentials_stay_bounded_and_the_latest_stay() {
+        let of = |range: std::ops::Range<u8>| {
+            let start = Entry::default().with_variant(variant(1, 1, 1));
+            range.fold(start, |entry, n| entry.with_grant(grant(n, 1, n.into())))
+        };
+        let merged = of(100..200).merge(of(0..100));
+        assert_eq!(merged.grants.len(), GRANTS_MAX);
+        assert_eq!(merged.grants[0].asked_at, 199);
+        assert_eq!(merged.grants[GRANTS_MAX - 1].asked_at, 72);
+    }
+
+    #[test]
+    fn a_withdrawn_body_does_not_come_back_through_an_older_grant() {
+        let one = Entry::default()
+            .with_variant(variant(1, 1, 1))
+            .with_grant(grant(9, 1, 1));
+        let later = (2..6).fold(Entry::default(), |entry, body| {
+            entry.with_variant(variant(body, 10, 1))
+        });
+        let later = later.with_grant(grant(9, 2, 10));
+        let merged = one.merge(later);
+        assert_eq!(merged.grants.len(), 1);
+        assert_eq!(merged.grants[0].asked_at, 10);
     }
 }

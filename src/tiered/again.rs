@@ -11,7 +11,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::{Caller, Hit, Inner, Served, Tiered, request_control};
+use super::hit::Hit;
+use super::{Caller, Inner, Served, Tiered, request_control};
 use crate::api::{Head, Question, RateHeaders};
 use crate::http_cache::CacheControl;
 use crate::secret::CredentialId;

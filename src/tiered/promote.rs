@@ -64,16 +64,14 @@ impl Inner {
 /// Whether `found` says anything that `held` does not.
 fn adds(found: &Entry, held: &Entry) -> bool {
     let newer_body = |variant: &Arc<Variant>| {
-        held.variant(variant.digest)
-            .is_none_or(|known| {
-                (known.asked_at, known.validated_at) < (variant.asked_at, variant.validated_at)
-            })
+        held.variant(variant.digest).is_none_or(|known| {
+            (known.asked_at, known.validated_at) < (variant.asked_at, variant.validated_at)
+        })
     };
     let newer_grant = |grant: &Arc<Grant>| {
-        held.grant(grant.credential)
-            .is_none_or(|known| {
-                (known.asked_at, known.granted_at) < (grant.asked_at, grant.granted_at)
-            })
+        held.grant(grant.credential).is_none_or(|known| {
+            (known.asked_at, known.granted_at) < (grant.asked_at, grant.granted_at)
+        })
     };
     found.variants.iter().any(newer_body) || found.grants.iter().any(newer_grant)
 }

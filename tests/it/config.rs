@@ -57,7 +57,13 @@ impl Desk {
             dir,
             variables: Vec::new(),
         };
-        for folder in ["home", "tmp", "work/.github", "work/.git", "work/deep/er"] {
+        for folder in [
+            "home",
+            "tmp",
+            "checkout/.github",
+            "checkout/.git",
+            "checkout/deep/er",
+        ] {
             std::fs::create_dir_all(desk.path(folder)).unwrap();
         }
         desk
@@ -74,7 +80,7 @@ impl Desk {
 
     /// The checkout's `cache-config.yml`.
     fn workspace(self, text: &str) -> Self {
-        self.file("work/.github/cache-config.yml", text)
+        self.file("checkout/.github/cache-config.yml", text)
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
@@ -84,7 +90,7 @@ impl Desk {
 
     /// As in a job whose checkout is ours, working somewhere else.
     fn job(self) -> Self {
-        let (workspace, temporary) = (self.path("work"), self.path("tmp"));
+        let (workspace, temporary) = (self.path("checkout"), self.path("tmp"));
         self.variable("GITHUB_ACTIONS", "true")
             .variable("GITHUB_WORKSPACE", workspace.to_str().unwrap())
             .variable("RUNNER_TEMP", temporary.to_str().unwrap())
@@ -92,7 +98,7 @@ impl Desk {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_in("work/deep/er", arguments)
+        self.run_in("checkout/deep/er", arguments)
     }
 
     fn run_in(&self, folder: &str, arguments: &[&str]) -> Ran {

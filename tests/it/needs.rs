@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
     clippy::disallowed_methods,
     reason = "what .ci/run tells the tests, read here alone"
 )]
-fn environment(name: &str) -> Option<PathBuf> {
+pub(crate) fn environment(name: &str) -> Option<PathBuf> {
     std::env::var_os(name)
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)

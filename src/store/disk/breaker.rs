@@ -2,53 +2,42 @@
 
 use std::time::Duration;
 
-/// A read that takes this long has met a disk that is busy, or a thread that had to wait for its turn.
+/// A read that takes this long may have met a disk that is busy with something else, or a processor that is.
 const SLOW: Duration = Duration::from_millis(20);
-/// So many of them, one after the other, are not chance.
-const STRIKES: u8 = 3;
-/// One read that takes this long is enough.
-const STUCK: Duration = Duration::from_millis(250);
+/// So many of those in a row are no accident of scheduling.
+const SLOW_IN_A_ROW: u32 = 3;
+/// One of these is enough.
+const VERY_SLOW: Duration = Duration::from_millis(200);
 /// How long nothing is read after that.
 const REST: Duration = Duration::from_secs(5);
 
 /// Whether to read now. Times are those since the store was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Breaker {
-    open_until: Duration,
-    /// Slow reads one after the other.
-    strikes: u8,
+    rests_until: Duration,
+    slow: u32,
 }
 
 impl Breaker {
-    /// As it was kept with [`Breaker::to_bits`].
-    pub(super) const fn from_bits(bits: u64) -> Self {
-        Self {
-            open_until: Duration::from_millis(bits >> 2),
-            strikes: (bits & 3) as u8,
-        }
-    }
-
-    /// Milliseconds, and the strikes in the lowest two bits.
-    pub(super) fn to_bits(self) -> u64 {
-        let millis = u64::try_from(self.open_until.as_millis()).unwrap_or(u64::MAX);
-        millis.min(u64::MAX >> 2) << 2 | u64::from(self.strikes)
-    }
-
     pub(super) fn lets_read(self, now: Duration) -> bool {
-        now >= self.open_until
+        now >= self.rests_until
     }
 
-    /// After a read that took `took` and ended `now`: those after a rest are the trial.
+    /// After a read that took `took` and ended `now`.
     #[must_use]
     pub(super) fn after(self, took: Duration, now: Duration) -> Self {
-        let strikes = if took < SLOW { 0 } else { self.strikes + 1 };
-        if took >= STUCK || strikes >= STRIKES {
-            return Self {
-                open_until: now + REST,
-                strikes: 0,
-            };
+        if took < SLOW {
+            return Self::default();
         }
-        Self { strikes, ..self }
+        // After a rest, the next read is the trial.
+        let slow = self.slow + 1;
+        if took < VERY_SLOW && slow < SLOW_IN_A_ROW {
+            return Self { slow, ..self };
+        }
+        Self {
+            rests_until: now + REST,
+            slow,
+        }
     }
 }
 
@@ -61,29 +50,32 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_is_slow_now_and_then_is_read() {
+    fn a_quick_disk_is_always_read_and_so_is_one_that_was_slow_now_and_then() {
         let mut breaker = Breaker::default();
-        for took in [19, 100, 20, 1, 249, 30, 19] {
-            breaker = breaker.after(ms(took), ms(1000));
-            assert!(breaker.lets_read(ms(0)), "{took}");
-            assert_eq!(Breaker::from_bits(breaker.to_bits()), breaker);
+        for at in 0..9 {
+            let took = if at % 3 == 0 { ms(1) } else { ms(199) };
+            breaker = breaker.after(took, ms(at));
+            assert!(breaker.lets_read(ms(at)));
         }
     }
 
     #[test]
-    fn slow_reads_make_a_rest_and_the_next_ones_are_the_trial() {
-        let stuck = Breaker::default().after(ms(250), ms(1000));
-        let slow = [20, 30, 40]
-            .into_iter()
-            .fold(Breaker::default(), |breaker, took| {
-                breaker.after(ms(took), ms(1000))
-            });
-        for breaker in [stuck, slow] {
-            assert!(!breaker.lets_read(ms(1000)) && !breaker.lets_read(ms(5999)));
-            assert!(breaker.lets_read(ms(6000)));
-            assert!(breaker.after(ms(1), ms(6001)).lets_read(ms(6001)));
-            assert!(!breaker.after(ms(300), ms(6300)).lets_read(ms(11_299)));
-            assert_eq!(Breaker::from_bits(breaker.to_bits()), breaker);
-        }
+    fn a_read_of_a_fifth_of_a_second_makes_a_rest() {
+        let breaker = Breaker::default().after(ms(200), ms(1000));
+        assert!(!breaker.lets_read(ms(1000)) && !breaker.lets_read(ms(5999)));
+        assert!(breaker.lets_read(ms(6000)));
+    }
+
+    #[test]
+    fn three_slow_reads_in_a_row_make_a_rest_and_the_next_read_is_the_trial() {
+        let slow = |breaker: Breaker, at| breaker.after(ms(20), ms(at));
+        let breaker = slow(slow(slow(Breaker::default(), 20), 40), 60);
+        assert!(!breaker.lets_read(ms(5059)) && breaker.lets_read(ms(5060)));
+        assert!(!slow(breaker, 5080).lets_read(ms(10_079)), "still slow");
+        let well = breaker.after(ms(1), ms(5061));
+        assert!(
+            slow(well, 5081).lets_read(ms(5081)),
+            "as if nothing had been"
+        );
     }
 }

@@ -255,3 +255,104 @@ fn weight(slot: &Slot) -> u64 {
         Slot::Named(named) => 256 + (named.key.len() + named.value.len()) as u64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::store::Named;
+    use crate::time::Timestamp;
+
+    fn key(n: usize) -> Key {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&n.to_le_bytes());
+        Key::from_bytes(key)
+    }
+
+    fn slot(bytes: usize) -> Slot {
+        Slot::Named(Arc::new(Named {
+            operation: "x".into(),
+            key: Bytes::new(),
+            value: vec![0; bytes].into(),
+            stored_at: Timestamp::EPOCH,
+            lifetime: Duration::ZERO,
+        }))
+    }
+
+    fn length(slot: Option<Slot>) -> Option<usize> {
+        match slot? {
+            Slot::Named(named) => Some(named.value.len()),
+            Slot::Answers(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_group_is_due_at_once_and_fewer_a_second_after_the_first() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        assert_eq!(queue.due(now, None), Due::Never);
+        assert_eq!(queue.put(key(0), slot(1), now), (0, true));
+        let later = now + LINGER / 2;
+        assert_eq!(queue.put(key(1), slot(1), later), (0, false));
+        assert_eq!(queue.due(later, None), Due::At(now + LINGER));
+        assert_eq!(queue.due(now + LINGER, None), Due::Now);
+        for n in 2..GROUP {
+            queue.put(key(n), slot(1), later);
+        }
+        assert_eq!(queue.due(later, None), Due::Now);
+        let retry_at = now + LINGER * 5;
+        assert_eq!(queue.due(later, Some(retry_at)), Due::At(retry_at));
+        queue.flush(Box::new(|_| {}));
+        assert_eq!(queue.due(later, Some(retry_at)), Due::Now);
+    }
+
+    #[test]
+    fn the_oldest_are_dropped_when_too_much_waits() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let put = |queue: &mut Queue, n, bytes| queue.put(key(n), slot(bytes), now).0;
+        let dropped: u64 = (0..WAITING_MAX + 5).map(|n| put(&mut queue, n, 1)).sum();
+        assert_eq!(dropped, 5);
+        assert!(queue.get(&key(4)).is_none() && queue.get(&key(5)).is_some());
+        let large = usize::try_from(WAITING_BYTES).unwrap() - 1024;
+        assert_eq!(put(&mut queue, 9999, large), WAITING_MAX as u64 - 2);
+        assert_eq!(length(queue.get(&key(9999))), Some(large));
+        assert_eq!(put(&mut queue, 9999, 1), 0, "replaced, so there is room");
+        assert_eq!(put(&mut queue, 10_000, large - 4096), 0);
+    }
+
+    #[test]
+    fn what_is_being_written_can_be_read_and_waits_again_when_that_failed() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for n in 0..3 {
+            queue.put(key(n), slot(n), now);
+        }
+        let work = queue.take();
+        assert_eq!(work.slots.len(), 3);
+        assert_eq!(length(queue.get(&key(2))), Some(2));
+        queue.put(key(1), slot(100), now);
+        queue.remove(key(2), |_| {});
+        assert!(queue.get(&key(2)).is_none());
+        queue.done(work.slots, now);
+        assert_eq!(length(queue.get(&key(0))), Some(0));
+        assert_eq!(length(queue.get(&key(1))), Some(100), "the newer one");
+        assert!(queue.get(&key(2)).is_none(), "removed meanwhile");
+        let keys: Vec<_> = queue.take().slots.into_iter().map(|slot| slot.0).collect();
+        assert_eq!(keys.len(), 2);
+    }
+
+    #[test]
+    fn removing_says_whether_there_was_something_that_only_waited() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.put(key(1), slot(1), now);
+        let (sender, removed) = std::sync::mpsc::channel();
+        let other = sender.clone();
+        queue.remove(key(1), move |rows| sender.send(rows).unwrap());
+        queue.remove(key(2), move |rows| other.send(rows).unwrap());
+        for task in queue.take().tasks {
+            if let Task::Remove(_, reply) = task {
+                reply(0);
+            }
+        }
+        assert_eq!(removed.iter().collect::<Vec<_>>(), [1, 0]);
+    }
+}

@@ -18,6 +18,17 @@ const ROW_BYTES: u64 = 200;
 /// A use is written down when the last one written down is older, in seconds.
 const USED_COARSELY: u64 = 60;
 
+/// What holds for every row that is written.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) place: &'a Place,
+    pub(super) tally: &'a Tally,
+    /// Bytes that one row may take: those of the whole store.
+    pub(super) limit: u64,
+    /// When it counts as used, in seconds.
+    pub(super) now: u64,
+}
+
 /// The totals of the database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Totals {
@@ -64,13 +75,12 @@ pub(super) fn load(
 /// Writes `slot` under `key`, merged with what is held, and says which body files are named no more.
 pub(super) fn save(
     connection: &Connection,
-    place: &Place,
-    tally: &Tally,
-    (key, slot): (&Key, &Slot),
-    (limit, now): (u64, u64),
+    terms: Terms<'_>,
+    key: &Key,
+    slot: &Slot,
     fresh: &mut Vec<FileName>,
 ) -> Result<Vec<FileName>, Trouble> {
-    let (held, unsound) = match load(connection, place, key)? {
+    let (held, unsound) = match load(connection, terms.place, key)? {
         None => (None, None),
         Some(Ok(held)) => (Some(held), None),
         Some(Err(Fault::Io(error))) => return Err(error.into()),
@@ -78,7 +88,7 @@ pub(super) fn save(
         Some(Err(Fault::Body)) => (None, Some(Reason::BodyUnsound)),
     };
     if let Some(reason) = unsound {
-        tally.count(reason);
+        terms.tally.count(reason);
     }
     let kept: &[Kept] = held.as_ref().map_or(&[], |held| &held.files);
     let merged = match (held.as_ref().map(|held| &held.slot), slot) {
@@ -90,39 +100,22 @@ pub(super) fn save(
         }
         _ => slot.clone(),
     };
-    put(
-        connection,
-        place,
-        tally,
-        (key, &merged),
-        (limit, now),
-        kept,
-        fresh,
-    )
+    put(connection, terms, key, &merged, kept, fresh)
 }
 
 /// Writes what was read from another database, its files as they are.
 pub(super) fn copy(
     connection: &Connection,
-    place: &Place,
-    tally: &Tally,
-    (key, decoded): (&Key, &Decoded),
-    (limit, now): (u64, u64),
+    terms: Terms<'_>,
+    key: &Key,
+    decoded: &Decoded,
 ) -> Result<(), Trouble> {
-    let (slot, fresh) = ((key, &decoded.slot), &mut Vec::new());
-    if load(connection, place, key)?.is_some() {
+    let fresh = &mut Vec::new();
+    if load(connection, terms.place, key)?.is_some() {
         // Another process wrote it to the new one already.
-        save(connection, place, tally, slot, (limit, now), fresh)?;
+        save(connection, terms, key, &decoded.slot, fresh)?;
     } else {
-        put(
-            connection,
-            place,
-            tally,
-            slot,
-            (limit, now),
-            &decoded.files,
-            fresh,
-        )?;
+        put(connection, terms, key, &decoded.slot, &decoded.files, fresh)?;
     }
     Ok(())
 }
@@ -130,24 +123,23 @@ pub(super) fn copy(
 /// Writes `slot` in place of what is held.
 fn put(
     connection: &Connection,
-    place: &Place,
-    tally: &Tally,
-    (key, slot): (&Key, &Slot),
-    (limit, now): (u64, u64),
+    terms: Terms<'_>,
+    key: &Key,
+    slot: &Slot,
     kept: &[Kept],
     fresh: &mut Vec<FileName>,
 ) -> Result<Vec<FileName>, Trouble> {
-    let Some(encoded) = record::encode(&place.mac, key, slot, kept, &mut random_name) else {
+    let Some(encoded) = record::encode(&terms.place.mac, key, slot, kept, &mut random_name) else {
         return Ok(Vec::new());
     };
     let size = encoded.record.len() as u64 + encoded.filed() + ROW_BYTES;
-    if size > limit {
-        tally.count(Reason::TooLarge);
+    if size > terms.limit {
+        terms.tally.count(Reason::TooLarge);
         return Ok(Vec::new());
     }
     for (name, bytes) in &encoded.fresh {
         fresh.push(*name);
-        place.bodies.write(name, bytes)?;
+        terms.place.bodies.write(name, bytes)?;
     }
     let gone = forget(connection, id(key))?;
     connection
@@ -160,7 +152,7 @@ fn put(
         )?
         .execute(params![
             id(key),
-            integer(now),
+            integer(terms.now),
             integer(size),
             integer(encoded.filed()),
             (!names.is_empty()).then_some(names),
@@ -273,40 +265,27 @@ pub(super) fn touch(connection: &Connection, key: &Key, now: u64) -> Result<(), 
 }
 
 /// Looks at the row of `key` once more: drops it if it is unsound, and writes it anew without the bodies that
-/// are. Returns what happened and which files are named no more.
-pub(super) fn heal(
-    connection: &Connection,
-    place: &Place,
-    tally: &Tally,
-    key: &Key,
-    (limit, now): (u64, u64),
-) -> Result<Vec<FileName>, Trouble> {
-    match load(connection, place, key)? {
-        Some(Err(Fault::Io(error))) => Err(error.into()),
-        Some(Err(Fault::Record)) => {
-            tally.count(Reason::EntryUnsound);
-            Ok(delete(connection, id(key))?.files)
+/// are.
+pub(super) fn heal(connection: &Connection, terms: Terms<'_>, key: &Key) -> Result<Gone, Trouble> {
+    let reason = match load(connection, terms.place, key)? {
+        None => return Ok(Gone::default()),
+        Some(Ok(decoded)) if decoded.lost == 0 => return Ok(Gone::default()),
+        Some(Ok(decoded)) => {
+            terms.tally.count(Reason::BodyUnsound);
+            let Decoded { slot, files, .. } = &decoded;
+            // All that is sound stays in the files where it is, so there are no fresh ones.
+            let files = put(connection, terms, key, slot, files, &mut Vec::new())?;
+            return Ok(Gone {
+                files,
+                ..Gone::default()
+            });
         }
-        Some(Err(Fault::Body)) => {
-            tally.count(Reason::BodyUnsound);
-            Ok(delete(connection, id(key))?.files)
-        }
-        Some(Ok(decoded)) if decoded.lost > 0 => {
-            tally.count(Reason::BodyUnsound);
-            // All that is sound is kept where it is, so nothing new is written.
-            let slot = (key, &decoded.slot);
-            put(
-                connection,
-                place,
-                tally,
-                slot,
-                (limit, now),
-                &decoded.files,
-                &mut Vec::new(),
-            )
-        }
-        None | Some(Ok(_)) => Ok(Vec::new()),
-    }
+        Some(Err(Fault::Io(error))) => return Err(error.into()),
+        Some(Err(Fault::Record)) => Reason::EntryUnsound,
+        Some(Err(Fault::Body)) => Reason::BodyUnsound,
+    };
+    terms.tally.count(reason);
+    delete(connection, id(key))
 }
 
 /// The totals.

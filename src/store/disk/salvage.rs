@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
-use super::Shared;
 use super::place::Generation;
 use super::rows;
 use super::schema;
+use super::shared::Shared;
 use super::trouble::Trouble;
 use crate::store::record;
 
@@ -84,8 +84,9 @@ fn copy(
             .flatten()
             .and_then(|used| u64::try_from(used).ok())
             .unwrap_or_else(|| shared.clock.now().as_secs());
-        let limits = (shared.limit, used);
-        rows::copy(new, &shared.place, &shared.tally, (&key, &decoded), limits)?;
+        let mut terms = shared.terms();
+        terms.now = used;
+        rows::copy(new, terms, &key, &decoded)?;
         saved += 1;
     }
     Ok(saved)

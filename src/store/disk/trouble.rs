@@ -138,6 +138,10 @@ impl From<Fault> for Trouble {
 
 fn of_sqlite(error: &rusqlite::Error) -> Reason {
     use rusqlite::Error as E;
+    // A file that ends before its last page is damaged; the device is fine.
+    if error.sqlite_extended_error_code() == Some(rusqlite::ffi::SQLITE_IOERR_SHORT_READ) {
+        return Reason::Corrupt;
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Reason::Busy,
         Some(ErrorCode::DiskFull) => Reason::Full,
@@ -209,5 +213,7 @@ mod tests {
         assert_eq!(sqlite(rusqlite::ffi::SQLITE_FULL), Reason::Full);
         assert_eq!(sqlite(rusqlite::ffi::SQLITE_NOTADB), Reason::Corrupt);
         assert_eq!(sqlite(rusqlite::ffi::SQLITE_IOERR_WRITE), Reason::Io);
+        let cut = rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
+        assert_eq!(sqlite(cut), Reason::Corrupt);
     }
 }

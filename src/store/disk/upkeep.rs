@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::rows::{self, Gone};
+use super::shared::Shared;
 use super::trouble::{Reason, Trouble};
 use super::writer::{Size, checkpoint, vacuum};
-use super::{Pruned, Shared, Verified};
+use super::{Pruned, Verified};
 use crate::api::Key;
 use crate::store::Slot;
 use crate::store::record::{self, Decoded, Fault};
@@ -186,13 +187,8 @@ fn batch(
 }
 
 fn heal(shared: &Shared, connection: &mut Connection, key: Key) -> Result<(), Trouble> {
-    let limits = (shared.limit, shared.clock.now().as_secs());
     change(shared, connection, |transaction| {
-        let files = rows::heal(transaction, &shared.place, &shared.tally, &key, limits)?;
-        Ok(Gone {
-            files,
-            ..Gone::default()
-        })
+        rows::heal(transaction, shared.terms(), &key)
     })
     .map(drop)
 }

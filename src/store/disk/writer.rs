@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 use tracing::{info, warn};
 
-use super::place::{Opened, Place};
+use super::place::Opened;
 use super::queue::{Due, GROUP, Task, Work};
 use super::rows::{self, Gone};
 use super::salvage::salvage;
+use super::shared::{Reader, Shared};
 use super::trouble::{Reason, Trouble};
-use super::{Reader, Shared};
 use crate::api::Key;
 use crate::store::Slot;
 use crate::store::record::FileName;
@@ -52,7 +52,15 @@ impl Writer {
         loop {
             let mut work = self.wait();
             let closing = work.closing;
-            let result = self.work(&mut work);
+            let mut result = self.work(&mut work);
+            if let Err(trouble) = &result
+                && trouble.is_final()
+                && !matches!(trouble, Trouble::Foreign)
+            {
+                self.shared.tally.count(trouble.reason());
+                self.replace();
+                result = self.work(&mut work);
+            }
             self.settle(result);
             let dropped = self.shared.queue().done(work.slots, Instant::now());
             self.shared.tally.add(Reason::WriteDropped, dropped);
@@ -80,18 +88,16 @@ impl Writer {
 
     /// Does the work, and leaves in it what could not be done.
     fn work(&mut self, work: &mut Work) -> Result<(), Trouble> {
-        let ready = self.ready(work.suspect);
+        let ready = self.ready(work.suspect.take());
         for task in work.tasks.drain(..) {
             let done = |gone: Option<Gone>| gone.map_or(0, |gone| gone.rows);
             match task {
                 Task::Remove(key, reply) => reply(done(
-                    self.change(|connection, _| rows::delete(connection, rows::id(&key)))
+                    self.change(|connection| rows::delete(connection, rows::id(&key)))
                         .ok(),
                 )),
                 Task::Clear(reply) => {
-                    reply(done(
-                        self.change(|connection, _| rows::clear(connection)).ok(),
-                    ));
+                    reply(done(self.change(rows::clear).ok()));
                 }
             }
         }
@@ -109,15 +115,8 @@ impl Writer {
         }
         self.touch(&work.uses)?;
         for key in std::mem::take(&mut work.doubtful) {
-            let (limit, now) = (self.shared.limit, self.shared.clock.now().as_secs());
             let shared = Arc::clone(&self.shared);
-            self.change(|connection, place| {
-                let files = rows::heal(connection, place, &shared.tally, &key, (limit, now))?;
-                Ok(Gone {
-                    files,
-                    ..Gone::default()
-                })
-            })?;
+            self.change(|connection| rows::heal(connection, shared.terms(), &key))?;
         }
         self.keep_to_the_limit()
     }
@@ -136,7 +135,12 @@ impl Writer {
             self.close();
         }
         let opened = self.shared.place.enter(false)?;
-        self.adopt(opened)
+        self.adopt(opened)?;
+        info!(
+            directory = %self.shared.place.directory().display(),
+            "the disk cache had been removed or replaced and was opened anew",
+        );
+        Ok(())
     }
 
     fn close(&mut self) {
@@ -187,13 +191,13 @@ impl Writer {
     /// Changes the database in one transaction, and removes the files that it names no more.
     fn change(
         &mut self,
-        change: impl FnOnce(&Connection, &Place) -> Result<Gone, Trouble>,
+        change: impl FnOnce(&Connection) -> Result<Gone, Trouble>,
     ) -> Result<Gone, Trouble> {
         let opened = self.opened.as_mut().ok_or(Trouble::Gone)?;
         let transaction = opened
             .writer
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let gone = change(&transaction, &self.shared.place)?;
+        let gone = change(&transaction)?;
         transaction.commit()?;
         for name in &gone.files {
             self.shared.place.bodies.remove(name);
@@ -203,20 +207,11 @@ impl Writer {
 
     fn write(&mut self, group: &[(Key, Slot)]) -> Result<(), Trouble> {
         let shared = Arc::clone(&self.shared);
-        let (limit, now) = (shared.limit, shared.clock.now().as_secs());
         let mut fresh: Vec<FileName> = Vec::new();
-        let written = self.change(|connection, place| {
+        let written = self.change(|connection| {
             let mut gone = Gone::default();
             for (key, slot) in group {
-                let slot = (key, slot);
-                let files = rows::save(
-                    connection,
-                    place,
-                    &shared.tally,
-                    slot,
-                    (limit, now),
-                    &mut fresh,
-                )?;
+                let files = rows::save(connection, shared.terms(), key, slot, &mut fresh)?;
                 gone.files.extend(files);
             }
             Ok(gone)
@@ -234,7 +229,7 @@ impl Writer {
             return Ok(());
         }
         let now = self.shared.clock.now().as_secs();
-        self.change(|connection, _| {
+        self.change(|connection| {
             for key in uses {
                 rows::touch(connection, key, now)?;
             }
@@ -261,7 +256,7 @@ impl Writer {
                 return Ok(());
             }
             let excess = size.taken - goal;
-            let gone = self.change(|connection, _| {
+            let gone = self.change(|connection| {
                 let gone = rows::evict(connection, 0, excess, EVICTED_AT_ONCE)?;
                 rows::count_evictions(connection, gone.rows)?;
                 Ok(gone)
@@ -311,9 +306,6 @@ impl Writer {
         };
         let reason = trouble.reason();
         self.shared.tally.count(reason);
-        if trouble.is_final() && !matches!(trouble, Trouble::Foreign) {
-            self.replace();
-        }
         let wait = if let Some(failing) = &self.trouble {
             (failing.wait * 2).min(RETRY_MOST)
         } else {

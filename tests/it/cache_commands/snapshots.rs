@@ -258,3 +258,27 @@ async fn a_dry_run_and_a_limit_take_nothing_more() {
         .json();
     assert_eq!(said["exported"], 0, "{said}");
 }
+
+#[tokio::test]
+async fn what_nobody_confirmed_displaces_nothing_that_github_did() {
+    let sandbox = Sandbox::new().await;
+    full(&sandbox).await;
+    export(&sandbox, &["snapshot"]).await.ok();
+    // As many bodies side by side as a key has room for, each shown to somebody.
+    let bodies = ["1", "2", "3", "4"].map(|seen| answer(PUBLIC, seen, false));
+    let shelf = Shelf::open(&sandbox.home().join("empty"));
+    for body in bodies {
+        shelf.put([body]).await;
+    }
+    drop(shelf);
+    let said = import(&sandbox, &["snapshot"]).await.ok().json();
+    assert_eq!(
+        (&said["candidates"], &said["known"]),
+        (&0.into(), &1.into()),
+        "{said}"
+    );
+    let shelf = Shelf::open(&sandbox.home().join("empty"));
+    let held = shelf.entry(&key_of(PUBLIC)).unwrap();
+    assert_eq!(held.variants.len(), 4);
+    assert!(held.variants.iter().all(|variant| variant.kinds != 0));
+}

@@ -63,6 +63,27 @@ async fn a_lifetime_of_the_workspace_is_what_a_hit_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_breaks_later_does_not_hurt_the_daemon_that_follows() {
+    let (_github, token, desk) = desk().await;
+    let checkout = desk.path("checkout");
+    let desk = desk
+        .variable("GITHUB_WORKSPACE", checkout.to_str().unwrap())
+        .workspace("operation_ttls: {get_repo_info: 1000}");
+    let ready = desk.run(&["start"]).ok().json();
+    let desk = desk.workspace("operation_ttls: [");
+    let pid = ready["pid"].to_string();
+    let killed = std::process::Command::new("kill")
+        .args(["-KILL", &pid])
+        .status();
+    assert!(killed.unwrap().success());
+    // Both wait for the daemon that the keeper starts.
+    get(&ready["api_url"], &token).await;
+    let left = ttl(&get(&ready["api_url"], &token).await);
+    assert!((900..=1000).contains(&left), "{left}");
+    desk.run(&["stop"]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cache_that_is_not_enabled_asks_github_each_time() {
     let (github, token, desk) = desk().await;
     let desk = desk.workspace("cache: {enabled: false, max_size: 5000}");

@@ -20,7 +20,7 @@ fn values(shown: &Value) -> Vec<(&String, &Value)> {
 fn both_files_are_fine_where_they_are_and_when_they_are_named() {
     let there = Desk::new()
         .workspace(CACHE)
-        .file("work/.github/p2p-config.yml", PEERS);
+        .file("checkout/.github/p2p-config.yml", PEERS);
     let checked = there.run(&["config", "check"]).ok();
     checked.says(&[
         "fine",
@@ -55,20 +55,20 @@ fn what_they_say_by_default_is_what_holds_by_default() {
     let usual = Desk::new().show(&[]);
     let there = Desk::new()
         .workspace(CACHE)
-        .file("work/.github/p2p-config.yml", PEERS)
+        .file("checkout/.github/p2p-config.yml", PEERS)
         .show(&[]);
     assert_eq!(values(&usual), values(&there));
     let from = &there["settings"]["lifetime.list_repos"];
     assert_eq!(
         from["where"],
-        json!({"path": "/work/.github/cache-config.yml", "line": 37, "key": "operation_ttls.list_repos"})
+        json!({"path": "/checkout/.github/cache-config.yml", "line": 37, "key": "operation_ttls.list_repos"})
     );
 }
 
 #[test]
 fn an_env_file_of_the_older_documents_is_read_when_it_is_named_and_never_by_itself() {
     let desk = Desk::new().file(
-        "work/.env.cache",
+        "checkout/.env.cache",
         "# .env.cache\nCACHE_LISTEN_PORT=9000\nCACHE_BOOTSTRAP_PEERS=\nexport CACHE_DEFAULT_TTL=120\n\
          CACHE_DIR=~/.github-cache\nCACHE_MAX_ENTRIES=1000\nGH_TOKEN=hunter2\n",
     );

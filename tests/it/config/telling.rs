@@ -56,7 +56,7 @@ fn every_value_is_shown_with_where_it_comes_from() {
             "no_disk",
             "true",
             "file",
-            json!({"path": "/work/.github/cache-config.yml", "line": 2, "key": "cache.persistence"}),
+            json!({"path": "/checkout/.github/cache-config.yml", "line": 2, "key": "cache.persistence"}),
         ),
         ("disk_limit", "1GiB", "default", Value::Null),
         ("ttl_policy", "operation", "default", Value::Null),

@@ -80,7 +80,7 @@ fn attacked(own_names: bool) -> Desk {
     Desk::new()
         .workspace(&file_of(|key| taken(key) && caches(key)))
         .file(
-            "work/.github/p2p-config.yml",
+            "checkout/.github/p2p-config.yml",
             &file_of(|key| taken(key) && !caches(key)),
         )
 }
@@ -211,7 +211,7 @@ fn the_same_file_is_the_users_own_word_when_it_is_named() {
 fn a_file_that_is_elsewhere_or_no_file_is_refused_at_once() {
     let secret = "hunter2: [";
     let desk = Desk::new().file("outside.yml", secret);
-    let file = desk.path("work/.github/cache-config.yml");
+    let file = desk.path("checkout/.github/cache-config.yml");
     symlink(desk.path("outside.yml"), &file).unwrap();
     let refused = desk.run(&["config", "check"]);
     assert_eq!(refused.code, 1);
