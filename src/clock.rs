@@ -52,13 +52,25 @@ impl Clock {
         }
     }
 
-    /// Waits until the clock shows `until`.
+    /// Sets a manual clock, to an earlier time as well: as an administrator does, or the network's time
+    /// at the end of a suspend. The machine's clock stays as it is.
+    pub fn set(&self, to: Timestamp) {
+        if let Source::Manual(shown) = &self.0 {
+            shown.send_replace(to);
+        }
+    }
+
+    /// Waits until the clock shows `until`. By the machine's clock the time is that of now until then,
+    /// whatever the clock is set to meanwhile; a manual one that is set back wakes everybody, who look at
+    /// it once more.
     pub async fn sleep_until(&self, until: Timestamp) {
         match &self.0 {
             Source::System => tokio::time::sleep(until.since(self.now())).await,
             Source::Manual(shown) => {
                 // The sender lives in `self`, so waiting cannot fail.
-                let _ = shown.subscribe().wait_for(|now| *now >= until).await;
+                let began = self.now();
+                let over = |now: &Timestamp| *now >= until || *now < began;
+                let _ = shown.subscribe().wait_for(over).await;
             }
         }
     }

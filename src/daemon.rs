@@ -106,7 +106,8 @@ impl Daemon {
                 .inspect_err(|error| warn!(%error, "nothing is kept on disk"))
                 .ok()
         });
-        let github = github::Client::new(config.github)?;
+        let own = listeners.tcp.local_addr().map_err(Error::Serve)?;
+        let github = github::Client::new(config.github.without_proxy(own))?;
         let counters = Arc::new(Stats::new(&Operation::NAMES));
         let tiered = Tiered::new(tiered::Parts {
             config: config.tiered,

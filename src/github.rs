@@ -13,21 +13,28 @@ mod body;
 mod error;
 mod guard;
 mod hygiene;
+mod names;
 mod origin;
 mod pools;
+mod proxies;
 mod retry;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::Body as _;
 use tokio::sync::Semaphore;
 use url::Url;
 
-pub use error::{Error, Fault, Late, Phase};
+pub use body::fell_silent;
+pub use error::{Cause, Error, Fault, Late, Phase};
 pub use gate::Gate;
 pub use origin::Enterprise;
+pub use names::Resolver;
+pub use proxies::{Proxies, Unusable};
 pub use reqwest::Body;
 
 use body::Progress;
@@ -54,6 +61,10 @@ pub struct Config {
     pub head_timeout: Duration,
     /// The longest pause inside an answer's body.
     pub idle_timeout: Duration,
+    /// The proxies on the way to hosts that are not on this machine.
+    pub proxies: Proxies,
+    /// Who is asked for addresses.
+    pub resolver: Resolver,
 }
 
 impl Config {
@@ -68,7 +79,24 @@ impl Config {
             connect_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_mins(1),
             idle_timeout: Duration::from_mins(1),
+            proxies: Proxies::default(),
+            resolver: Resolver::System,
         }
+    }
+
+    /// Takes out the proxies that are `own`, the address of our own listener, and says so: a job that
+    /// sends its clients through us has the same variables in our environment.
+    #[must_use]
+    pub fn without_proxy(mut self, own: SocketAddr) -> Self {
+        let (proxies, named) = std::mem::take(&mut self.proxies).without_own(own);
+        self.proxies = proxies;
+        for variable in named {
+            tracing::warn!(
+                "{variable} is this daemon's own address {own}, so it is not used to reach GitHub; \
+                 where a proxy is needed, set {variable} to it before the daemon starts"
+            );
+        }
+        self
     }
 }
 
@@ -85,8 +113,14 @@ pub enum BuildError {
     /// An origin is not something that calls can be sent to.
     #[error("origin: {0}")]
     Origin(String),
-    /// TLS could not be set up.
-    #[error("cannot set up the HTTP client")]
+    /// A proxy variable makes no sense.
+    #[error(transparent)]
+    Proxy(#[from] Unusable),
+    /// TLS could not be set up: mostly there are no certificate authorities on this machine.
+    #[error(
+        "cannot set up the HTTP client; is there a package of CA certificates, or does SSL_CERT_FILE \
+         name a file with them?"
+    )]
     Client(#[source] reqwest::Error),
 }
 
@@ -148,17 +182,20 @@ struct Shared {
 }
 
 impl Client {
-    /// A client for `config`. Reads the proxy variables of the environment, once.
+    /// A client for `config`. Nothing is read from the environment but `SSL_CERT_FILE` and `SSL_CERT_DIR`,
+    /// which name the certificate authorities in the place of the system's.
     pub fn new(config: Config) -> Result<Self, BuildError> {
         let Config {
             origin,
             origin_for,
             concurrency,
+            resolver,
+            proxies,
             ..
         } = config;
         Ok(Self(Arc::new(Shared {
             origins: Origins::new(&origin, &origin_for).map_err(BuildError::Origin)?,
-            pools: Pools::new(config.connect_timeout).map_err(BuildError::Client)?,
+            pools: Pools::new(config.connect_timeout, resolver, &proxies)?,
             to_origins: Semaphore::new(concurrency),
             to_public: Semaphore::new(concurrency),
             head_timeout: config.head_timeout,
@@ -211,7 +248,7 @@ impl Client {
             body,
         } = call;
         let place = shared.origins.place(&host, &target)?;
-        let client = shared.pools.pick(&place)?;
+        shared.pools.pick(&place, 1)?;
         let seats = if place.mapped {
             &shared.to_origins
         } else {
@@ -226,6 +263,7 @@ impl Client {
         let mut body = has_body.then(|| body::marked(body, progress.clone()));
         let mut attempt = 1;
         loop {
+            let client = shared.pools.pick(&place, attempt)?;
             let mut request = reqwest::Request::new(method.clone(), place.url.clone());
             *request.headers_mut() = headers.clone();
             *request.body_mut() = body.take();
@@ -236,14 +274,19 @@ impl Client {
                 }
             };
             let error = match answer {
+                Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    // We remove every wish for another protocol, so nobody asked for one.
+                    return Err(Error::Switched(host));
+                }
                 Ok(answer) => return Ok(shared.hand_over(answer)),
                 Err(error) => error.without_url(),
             };
-            let failure = error::classify(&error);
+            let cause = Cause::of(&error);
+            let failure = error::classify(&error, cause);
             if !retry::again(&method, has_body, failure, attempt) {
-                return Err(error::named(host, failure, error));
+                return Err(error::named(host, failure, cause, error));
             }
-            tracing::debug!(%host, ?failure, "sending the call once more");
+            tracing::debug!(%host, ?failure, ?cause, "sending the call once more");
             attempt += 1;
         }
     }
@@ -252,6 +295,9 @@ impl Client {
 impl Shared {
     fn hand_over(&self, answer: reqwest::Response) -> http::Response<Body> {
         let mut answer = http::Response::<Body>::from(answer);
+        if ends_with_connection(&answer) {
+            answer.extensions_mut().insert(EndsWithConnection);
+        }
         hygiene::response(answer.headers_mut());
         answer.map(|body| {
             if body.is_end_stream() {
@@ -261,4 +307,17 @@ impl Shared {
             }
         })
     }
+}
+
+/// Marks an answer whose body ends when its connection does: nobody can tell whether it is all there.
+#[derive(Debug, Clone, Copy)]
+pub struct EndsWithConnection;
+
+/// RFC 9112, section 6.3: neither a length nor chunks, in a version that needs one of them.
+fn ends_with_connection(answer: &http::Response<Body>) -> bool {
+    let framed = |name| answer.headers().contains_key(name);
+    answer.version() <= Version::HTTP_11
+        && !answer.body().is_end_stream()
+        && !framed(CONTENT_LENGTH)
+        && !framed(TRANSFER_ENCODING)
 }

@@ -285,7 +285,8 @@ impl Keeper {
             ready,
             stop: stop.clone(),
         };
-        let client = github::Client::new(self.github.clone())?;
+        let own = self.listeners.tcp.local_addr()?;
+        let client = github::Client::new(self.github.clone().without_proxy(own))?;
         let service = Service::PassThrough(client.clone());
         let proxy = Proxy::new(self.proxy.clone(), service, client, Some(admin));
         let proxy = proxy.adopting(orphans);

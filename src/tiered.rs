@@ -20,6 +20,7 @@
 
 mod again;
 mod ask;
+mod collect;
 mod decide;
 mod epochs;
 mod events;
@@ -72,6 +73,9 @@ pub struct Config {
     pub memory_limit: u64,
     /// The longest body that is buffered and kept; longer ones stream through. Default 10 MiB.
     pub body_limit: usize,
+    /// The longest that a body is buffered to be kept, and that others wait for it; a slower one is
+    /// handed on as it comes. Default 30 s.
+    pub hold_time: Duration,
     /// What happens when the budget is used up.
     pub on_exhausted: OnExhausted,
     /// The longest a request waits for budget. Default 30 s.
@@ -90,6 +94,7 @@ impl Default for Config {
             grant_ttl: Duration::from_secs(300),
             memory_limit: 64 << 20,
             body_limit: 10 << 20,
+            hold_time: Duration::from_secs(30),
             on_exhausted: OnExhausted::Wait,
             max_wait: Duration::from_secs(30),
             lifetimes: Lifetimes::default(),

@@ -35,10 +35,11 @@ impl<'a> Context<'a> {
     /// What a daemon is started with: the flags, and where they say nothing the environment, the env
     /// file and the files. Paths are absolute. Says what people should know about it.
     pub(super) fn settings(&self, flags: Settings) -> anyhow::Result<Settings> {
-        let (settings, notices) = self.read(flags, Reading::Everything).into_settings()?;
+        let (mut settings, notices) = self.read(flags, Reading::Everything).into_settings()?;
         for notice in notices {
             print::complaint(&notice);
         }
+        settings.proxies = self.environment.proxies();
         Ok(settings)
     }
 
@@ -60,7 +61,9 @@ impl<'a> Context<'a> {
     /// the workspace have no say in those.
     pub(super) fn settings_of(&self, target: &Target) -> anyhow::Result<Settings> {
         let read = self.read(target.settings(), Reading::Named);
-        Ok(read.into_settings()?.0)
+        let mut settings = read.into_settings()?.0;
+        settings.proxies = self.environment.proxies();
+        Ok(settings)
     }
 
     /// The daemon that `target` means, dead or alive, after a notice if it caches nothing.

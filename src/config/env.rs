@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::github::Proxies;
+
 /// `--listen`.
 pub const LISTEN: &str = "GHSWARM_LISTEN";
 /// `--socket`; for the other commands, the socket of the daemon to ask.
@@ -177,6 +179,12 @@ impl Environment {
     /// The names of all variables that are text.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().filter_map(|name| name.to_str())
+    }
+
+    /// The proxies on the way to GitHub, by the variables that every program of the network reads:
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in lower case as well.
+    pub fn proxies(&self) -> Proxies {
+        Proxies::of(|name| self.get(name))
     }
 
     /// The value of `name`, whatever its bytes.

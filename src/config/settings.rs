@@ -139,6 +139,11 @@ pub struct Settings {
     /// These flags are all that is set: whoever gave them has read the variables and the files.
     #[arg(long, hide = true)]
     pub settled: bool,
+
+    /// The proxies of the environment, which have no flag: a URL with a password must not be among the
+    /// arguments of a process. Every process reads its own environment.
+    #[arg(skip)]
+    pub proxies: github::Proxies,
 }
 
 const ADDRESSES: &str = "Addresses";
@@ -234,6 +239,11 @@ impl Settings {
             log_level: self.log_level.or(weaker.log_level),
             keeper_pid: self.keeper_pid.or(weaker.keeper_pid),
             settled: self.settled || weaker.settled,
+            proxies: if self.proxies == github::Proxies::default() {
+                weaker.proxies
+            } else {
+                self.proxies
+            },
         }
     }
 
@@ -306,6 +316,7 @@ impl Settings {
         *disk_limit = (!without).then_some(disk);
         set(&mut github.origin, self.origin.clone());
         github.origin_for.clone_from(&self.origin_for);
+        github.proxies.clone_from(&self.proxies);
         set(&mut github.concurrency, self.upstream_concurrency);
         set(&mut tiered.grant_ttl, self.grant_ttl);
         let nothing = self.no_cache == Some(true);

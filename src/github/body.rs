@@ -11,10 +11,17 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use reqwest::Body;
 use tokio::time::{Instant, Sleep};
 
+use super::error::causes;
+
 /// A body was silent for too long.
 #[derive(Debug, thiserror::Error)]
 #[error("no data for {} s", .0.as_secs())]
 pub(super) struct Idle(Duration);
+
+/// Whether a body ended because nothing arrived for the time limit.
+pub fn fell_silent(error: &reqwest::Error) -> bool {
+    causes(error).any(<dyn std::error::Error>::is::<Idle>)
+}
 
 /// A response's body that fails when nothing arrives for the time limit while somebody waits for it.
 struct Watched {

@@ -67,7 +67,8 @@ impl Gate {
     /// would have gone without us. Dropping the future leaves the queue.
     pub async fn pass(&self, ask: Ask, patience: Patience) -> Result<Pass, Exhausted> {
         let clock = &self.0.clock;
-        let now = clock.now();
+        let began = clock.now();
+        let now = began;
         let (last, paced) = (now.plus(patience.closed), now.plus(patience.paced));
         // From here on the ticket is given back whatever happens: it is in the pass.
         let pass = self.0.change(|state| {
@@ -88,7 +89,8 @@ impl Gate {
                 let now = clock.now();
                 let turn = match state.budget.poll(pass.ticket, now) {
                     Turn::Go => Turn::Go,
-                    _ if now >= paced => state.budget.force(pass.ticket, now),
+                    // A clock that was set back would let the call wait for as long as it was set back.
+                    _ if now >= paced || now < began => state.budget.force(pass.ticket, now),
                     waits => waits,
                 };
                 (turn, state.budget.closed_until(&ask, now), now)
@@ -100,7 +102,7 @@ impl Gate {
                 return Err(Exhausted { until });
             }
             let until = match turn {
-                Turn::At(at) if now < paced => at.min(paced),
+                Turn::At(at) if (began..paced).contains(&now) => at.min(paced),
                 Turn::At(at) => at,
                 Turn::Go | Turn::Behind => paced,
             };

@@ -4,10 +4,11 @@
 //! network's own rules: to the metadata service of a cloud, to a port on loopback, to the intranet.
 //! Literal addresses are judged at once. Names are judged by the addresses that are then connected to,
 //! inside the resolver, so that a name that resolves differently a moment later gains nothing.
+//! Through a proxy it is the proxy that resolves names: there literal addresses and private names are
+//! refused here, and the rest is the proxy's to judge, as for every other program of its network.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Host;
 
 use super::Refused;
@@ -98,27 +99,13 @@ fn public_v6(ip: Ipv6Addr) -> bool {
 #[error("the name has no public address")]
 pub(super) struct NotPublic;
 
-/// The system's resolver without the addresses that are not public.
-#[derive(Debug)]
-pub(super) struct PublicOnly;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            Ok(keep_public(found)?)
-        })
-    }
-}
-
-fn keep_public(found: impl Iterator<Item = SocketAddr>) -> Result<Addrs, NotPublic> {
-    let public: Vec<_> = found
-        .filter(|address| public(address.ip()).is_ok())
-        .collect();
+/// Those of a name's addresses that may be connected to.
+pub(super) fn keep_public(found: Vec<IpAddr>) -> Result<Vec<IpAddr>, NotPublic> {
+    let public: Vec<_> = found.into_iter().filter(|&ip| public(ip).is_ok()).collect();
     if public.is_empty() {
         Err(NotPublic)
     } else {
-        Ok(Box::new(public.into_iter()))
+        Ok(public)
     }
 }
 
@@ -147,26 +134,37 @@ mod tests {
 
     #[test]
     fn of_a_names_addresses_only_the_public_ones_are_tried() {
-        let addresses = |list: &[&str]| {
-            let list: Vec<SocketAddr> = list
-                .iter()
-                .map(|ip| SocketAddr::new(ip.parse().unwrap(), 0))
-                .collect();
-            keep_public(list.into_iter()).map(|kept| kept.map(|it| it.ip().to_string()).collect())
-        };
-        let kept: Vec<String> = addresses(&["10.0.0.1", "140.82.121.6", "::1"]).unwrap();
-        assert_eq!(kept, ["140.82.121.6"]);
-        let none: Result<Vec<_>, _> = addresses(&["10.0.0.1", "fe80::1"]);
-        assert!(none.is_err());
+        let addresses =
+            |list: &[&str]| keep_public(list.iter().map(|ip| ip.parse().unwrap()).collect());
+        let github = ["140.82.121.6".parse::<IpAddr>().unwrap()];
+        let kept = addresses(&["10.0.0.1", "140.82.121.6", "::1"]).unwrap();
+        assert_eq!(kept, github);
+        assert!(addresses(&["10.0.0.1", "fe80::1"]).is_err());
     }
 
-    #[tokio::test]
-    async fn a_name_that_means_this_machine_does_not_resolve() {
-        let error = PublicOnly
-            .resolve("localhost".parse().unwrap())
-            .await
-            .err()
-            .unwrap();
-        assert!(error.is::<NotPublic>(), "{error}");
+    #[test]
+    fn an_address_inside_another_is_judged_by_itself() {
+        for ip in [
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::7f00:1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::a00:1",
+            "::127.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fec0::1",
+            "ff02::1",
+            "2002:7f00:1::",
+            "2001:0:7f00:1::",
+            "2001:db8::1",
+            "100::1",
+        ] {
+            assert_eq!(public(ip.parse().unwrap()), Err(Refused::Private), "{ip}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Which header fields go on to the next hop.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 
@@ -38,7 +38,33 @@ pub(super) fn request(headers: &mut HeaderMap, length: Option<u64>) {
 
 /// Removes what must not go downstream.
 pub(super) fn response(headers: &mut HeaderMap) {
+    // Beside a transfer coding a length is a lie, or an attack (RFC 9112, section 6.3).
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    one_length(headers);
     hop_by_hop(headers);
+}
+
+/// Says a length once, and not at all what is none (RFC 9110, section 8.6). Where a body follows the
+/// client has refused lengths that differ; on an answer to HEAD and on a 304 nobody has looked.
+fn one_length(headers: &mut HeaderMap) {
+    let mut said = headers
+        .get_all(CONTENT_LENGTH)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii);
+    let Some(first) = said.next() else {
+        return;
+    };
+    let is_number = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
+    let length = (is_number && said.all(|other| other == first))
+        .then(|| HeaderValue::from_bytes(first).ok())
+        .flatten();
+    match length {
+        Some(length) => drop(headers.insert(CONTENT_LENGTH, length)),
+        None => drop(headers.remove(CONTENT_LENGTH)),
+    }
 }
 
 fn hop_by_hop(headers: &mut HeaderMap) {
@@ -95,6 +121,31 @@ mod tests {
             ("x-twice", "b"),
         ];
         assert_eq!(headers, fields(&kept));
+    }
+
+    #[test]
+    fn a_length_beside_a_transfer_coding_goes() {
+        let mut headers = fields(&[("transfer-encoding", "chunked"), ("content-length", "5")]);
+        response(&mut headers);
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_length_is_said_once_or_not_at_all() {
+        for (said, kept) in [
+            (&["5"][..], Some("5")),
+            (&["5, 5"], Some("5")),
+            (&["5", "5"], Some("5")),
+            (&["5", "6"], None),
+            (&["-5"], None),
+            (&[""], None),
+        ] {
+            let pairs: Vec<_> = said.iter().map(|said| ("content-length", *said)).collect();
+            let mut headers = fields(&pairs);
+            response(&mut headers);
+            let left: Vec<_> = headers.get_all(CONTENT_LENGTH).iter().collect();
+            assert_eq!(left, kept.into_iter().collect::<Vec<_>>(), "{said:?}");
+        }
     }
 
     #[test]

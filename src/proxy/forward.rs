@@ -1,13 +1,15 @@
 //! A request on its way to whoever answers it, and the answer on its way to hyper.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
 use super::date::DateText;
 use super::failure::Refusal;
@@ -144,7 +146,9 @@ async fn pass(
             status: match &error {
                 github::Error::Refused(_) => StatusCode::FORBIDDEN,
                 github::Error::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
-                github::Error::Connect(_) | github::Error::Broken(_) => StatusCode::BAD_GATEWAY,
+                github::Error::Connect(_)
+                | github::Error::Broken(_)
+                | github::Error::Switched(_) => StatusCode::BAD_GATEWAY,
             },
             message: error.to_string(),
             retry_after: None,
@@ -171,7 +175,7 @@ async fn passed(
         headers.remove(header::CONTENT_LENGTH);
     }
     if !held {
-        return response.map(|body| body.map_err(Into::into).boxed_unsync());
+        return response.map(|body| Flushed::new(body).boxed_unsync());
     }
     if *method == Method::HEAD {
         // The length of the rewritten body is not known; none is better than a wrong one.
@@ -189,6 +193,53 @@ async fn passed(
             StatusCode::BAD_GATEWAY,
             "GitHub's answer broke off",
         )),
+    }
+}
+
+/// A body that breaks off one step later than its source: hyper throws away what it has not written
+/// yet when a body fails, also a head, and the client would not even know the status.
+struct Flushed {
+    inner: Body,
+    failed: Option<reqwest::Error>,
+}
+
+impl Flushed {
+    const fn new(inner: Body) -> Self {
+        Self {
+            inner,
+            failed: None,
+        }
+    }
+}
+
+impl hyper::body::Body for Flushed {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error.into())));
+        }
+        match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            Some(Err(error)) => {
+                self.failed = Some(error);
+                // hyper flushes before it waits.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.failed.is_none() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 

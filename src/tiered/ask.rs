@@ -8,15 +8,14 @@ use http::header::{
     IF_NONE_MATCH, PRAGMA,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body_util::BodyExt as _;
 
+use super::collect::{Collected, collect, decoded};
 use super::flight::Leader;
-use super::prefixed::Prefixed;
 use super::{Caller, Inner, OnExhausted};
 use crate::api::{self, Namespace, RateHeaders, key};
 use crate::github::budget::{Ask, Cost, Priority, Resource};
 use crate::github::gate::Patience;
-use crate::github::{Body, Call, Destination, Error};
+use crate::github::{self, Body, Call, Destination, EndsWithConnection, Error};
 use crate::stats::OriginCost;
 use crate::time::Timestamp;
 
@@ -64,13 +63,25 @@ pub(super) enum Unanswered {
     /// The body broke off.
     #[error("the answer broke off")]
     BrokeOff(#[source] reqwest::Error),
+    /// The body fell silent.
+    #[error("the answer fell silent before its end")]
+    FellSilent(#[source] reqwest::Error),
 }
 
 impl Unanswered {
+    /// How a body ended.
+    fn body(error: reqwest::Error) -> Self {
+        if github::fell_silent(&error) {
+            Self::FellSilent(error)
+        } else {
+            Self::BrokeOff(error)
+        }
+    }
+
     /// The status that says this to the client.
     pub(super) const fn status(&self) -> StatusCode {
         match self {
-            Self::NoHead(Error::Timeout(_)) => StatusCode::GATEWAY_TIMEOUT,
+            Self::NoHead(Error::Timeout(_)) | Self::FellSilent(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::NoHead(Error::Refused(_)) => StatusCode::FORBIDDEN,
             Self::NoHead(_) | Self::BrokeOff(_) => StatusCode::BAD_GATEWAY,
         }
@@ -250,14 +261,14 @@ impl Inner {
             return Ok((response, asked));
         }
         let (parts, body) = response.into_parts();
-        let start = match collect(body, REFUSAL_BYTES).await {
+        let start = match collect(body, REFUSAL_BYTES, self.config.hold_time).await {
             Collected::Whole(start) => start,
-            Collected::Long(body) => {
+            Collected::Long(body) | Collected::Slow(body) => {
                 self.gate.answered(&ask, rate.as_ref(), None, now);
                 return Ok((http::Response::from_parts(parts, body), asked));
             }
             Collected::Broken(error) => {
-                return Err((Reply::Unreachable(Unanswered::BrokeOff(error)), asked));
+                return Err((Reply::Unreachable(Unanswered::body(error)), asked));
             }
         };
         let readable = decoded(&parts.headers, &start, REFUSAL_BYTES).unwrap_or(start.clone());
@@ -296,13 +307,21 @@ impl Inner {
             .headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let long = |body, reason| {
+            self.stats.reason(reason);
+            Reply::Long(http::Response::from_parts(parts.clone(), body))
+        };
         if announced.is_some_and(|length| length > limit) {
-            return Reply::Long(http::Response::from_parts(parts, body));
+            return long(body, "not-stored-too-large");
         }
-        let body = match collect(body, limit).await {
+        if parts.extensions.get::<EndsWithConnection>().is_some() {
+            return long(body, "not-stored-no-length");
+        }
+        let body = match collect(body, limit, self.config.hold_time).await {
             Collected::Whole(body) => body,
-            Collected::Long(body) => return Reply::Long(http::Response::from_parts(parts, body)),
-            Collected::Broken(error) => return Reply::Unreachable(Unanswered::BrokeOff(error)),
+            Collected::Long(body) => return long(body, "not-stored-too-large"),
+            Collected::Slow(body) => return long(body, "not-stored-too-slow"),
+            Collected::Broken(error) => return Reply::Unreachable(Unanswered::body(error)),
         };
         let coded = parts.headers.contains_key(CONTENT_ENCODING);
         let (body, identity) = match decoded(&parts.headers, &body, limit) {
@@ -353,61 +372,4 @@ const fn points(cost: Cost) -> u64 {
         Cost::Read | Cost::Query => 1,
         Cost::Write | Cost::Mutation => 5,
     }
-}
-
-/// What came of collecting a body.
-pub(super) enum Collected {
-    /// All of it.
-    Whole(Bytes),
-    /// Longer than the limit: what was read, and the rest.
-    Long(Body),
-    /// It broke off.
-    Broken(reqwest::Error),
-}
-
-/// Reads at most `limit` bytes.
-pub(super) async fn collect(mut body: Body, limit: usize) -> Collected {
-    let mut chunks: Vec<Bytes> = Vec::new();
-    let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        match frame {
-            Err(error) => return Collected::Broken(error),
-            Ok(frame) => {
-                let Ok(chunk) = frame.into_data() else {
-                    continue;
-                };
-                length += chunk.len();
-                chunks.push(chunk);
-                if length > limit {
-                    return Collected::Long(Body::wrap(Prefixed::new(chunks, body)));
-                }
-            }
-        }
-    }
-    Collected::Whole(match chunks.len() {
-        1 => chunks.remove(0),
-        _ => chunks.concat().into(),
-    })
-}
-
-/// The identity form of a body; `None` when its coding is not ours to undo, or it is longer than
-/// `limit` once undone.
-fn decoded(headers: &HeaderMap, body: &Bytes, limit: usize) -> Option<Bytes> {
-    use std::io::Read as _;
-
-    let Some(coding) = headers.get(CONTENT_ENCODING) else {
-        return Some(body.clone());
-    };
-    if coding.as_bytes().eq_ignore_ascii_case(b"identity") {
-        return Some(body.clone());
-    }
-    if !coding.as_bytes().eq_ignore_ascii_case(b"gzip") {
-        return None;
-    }
-    let mut plain = Vec::with_capacity(body.len().saturating_mul(4).min(limit));
-    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = flate2::read::MultiGzDecoder::new(&body[..])
-        .take(bound)
-        .read_to_end(&mut plain);
-    (read.is_ok() && plain.len() <= limit).then(|| plain.into())
 }

@@ -139,10 +139,12 @@ impl Waiter {
     }
 
     /// Returns when the leader has its answer, failed, or went away: the time its flight started.
-    pub(super) async fn landed(mut self) -> Timestamp {
+    /// `None`: none of it within `most`.
+    pub(super) async fn landed(mut self, most: Duration) -> Option<Timestamp> {
         // An error means that the leader is gone, which is a landing as well.
-        let _ = self.stage.wait_for(|stage| *stage == Stage::Landed).await;
-        self.started
+        let landing = self.stage.wait_for(|stage| *stage == Stage::Landed);
+        let landed = tokio::time::timeout(most, landing).await.is_ok();
+        landed.then_some(self.started)
     }
 }
 
@@ -171,7 +173,7 @@ mod tests {
             panic!("one leads")
         };
         drop(leader);
-        assert_eq!(waiter.landed().await, Timestamp::from_secs(1));
+        assert_eq!(waiter.landed(BOARDING).await, Some(Timestamp::from_secs(1)));
         assert!(matches!(
             flights.join(question(), 0, at(3)),
             Seat::Leader(_)

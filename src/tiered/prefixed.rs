@@ -1,6 +1,5 @@
 //! A body whose beginning was already read.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,16 +8,16 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::github::Body;
 
-/// What was read, then the rest, frame by frame.
+/// What was read, then the rest.
 pub(super) struct Prefixed {
-    read: VecDeque<Bytes>,
+    read: Option<Bytes>,
     rest: Body,
 }
 
 impl Prefixed {
-    pub(super) fn new(read: Vec<Bytes>, rest: Body) -> Self {
+    pub(super) fn new(read: Bytes, rest: Body) -> Self {
         Self {
-            read: read.into(),
+            read: Some(read).filter(|read| !read.is_empty()),
             rest,
         }
     }
@@ -32,7 +31,7 @@ impl HttpBody for Prefixed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.read.pop_front() {
+        match self.read.take() {
             Some(chunk) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
             None => Pin::new(&mut self.rest).poll_frame(cx),
         }
@@ -40,7 +39,7 @@ impl HttpBody for Prefixed {
 
     /// Known if the rest's is, so that an upload keeps its length.
     fn size_hint(&self) -> SizeHint {
-        let read: usize = self.read.iter().map(Bytes::len).sum();
+        let read = self.read.as_ref().map_or(0, Bytes::len);
         let read = u64::try_from(read).unwrap_or(u64::MAX);
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
@@ -52,6 +51,6 @@ impl HttpBody for Prefixed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.read.is_empty() && self.rest.is_end_stream()
+        self.read.is_none() && self.rest.is_end_stream()
     }
 }

@@ -2,12 +2,14 @@
 //! another one. Mutations are writes that may change anything on the host.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method};
 
-use super::ask::{self, Collected, Outgoing, Reply, read_fields};
+use super::ask::{Outgoing, Reply, read_fields};
+use super::collect::{Collected, collect};
 use super::decide::{self, Verdict};
 use super::flight::{Seat, Start};
 use super::read::{hit, outcome_of};
@@ -27,10 +29,18 @@ pub(super) async fn answer(inner: &Arc<Inner>, mut request: Request) -> Answer {
     let coded = request.headers.contains_key(http::header::CONTENT_ENCODING);
     // What may change the answer in a way that the key does not know must not be kept under it.
     let refused = crate::api::refused(&request.head().fields);
-    let body = match ask::collect(std::mem::take(&mut request.body), QUERY_BYTES).await {
+    // How long a client may take is the proxy's to say.
+    let collected = collect(
+        std::mem::take(&mut request.body),
+        QUERY_BYTES,
+        Duration::MAX,
+    );
+    let body = match collected.await {
         Collected::Whole(body) if !coded => body,
         Collected::Whole(body) => return hand_through(inner, request, body, "coded-query").await,
-        Collected::Long(body) => return hand_through(inner, request, body, "long-query").await,
+        Collected::Long(body) | Collected::Slow(body) => {
+            return hand_through(inner, request, body, "long-query").await;
+        }
         Collected::Broken(_) => return broken_off(inner),
     };
     let query = match graphql::parse(&body) {
@@ -129,7 +139,10 @@ async fn run(
             Seat::Leader(_until_landed) => {
                 return fetch(inner, request, body, question, why).await;
             }
-            Seat::Waiter(waiter) => waited_since = Some(waiter.landed().await),
+            Seat::Waiter(waiter) => match waiter.landed(inner.config.hold_time).await {
+                Some(since) => waited_since = Some(since),
+                None => return fetch(inner, request, body, question, why).await,
+            },
         }
     }
 }
@@ -231,7 +244,7 @@ async fn hand_through(
 }
 
 fn broken_off(inner: &Inner) -> Answer {
-    let took = std::time::Duration::ZERO;
+    let took = Duration::ZERO;
     inner.stats.request(Outcome::Failed, usize::MAX, took);
     Answer::Failed(Failure {
         status: http::StatusCode::BAD_REQUEST,

@@ -104,7 +104,8 @@ impl Read {
             if control.only_if_cached {
                 return not_cached(asking.why());
             }
-            if self.question.head_only {
+            // A condition is free, and what is held has the head as well; a body would be for nothing.
+            if self.question.head_only && matches!(asking, Asking::Fetch(_)) {
                 return self.pass_head(asking.why()).await;
             }
             // Who wants no cached answer wants no shared one either.
@@ -177,7 +178,7 @@ impl Read {
     }
 
     /// Waits for the leader: when its flight started. `None`: the leader waits for its budget, and this
-    /// caller's has room.
+    /// caller's has room; or its answer takes too long to be shared.
     async fn wait(&self, mut waiter: Waiter) -> Option<Timestamp> {
         let (caller, target) = (&self.request.caller, &self.request.target);
         while !waiter.departed().await {
@@ -185,7 +186,7 @@ impl Read {
                 return None;
             }
         }
-        Some(waiter.landed().await)
+        waiter.landed(self.inner.config.hold_time).await
     }
 
     /// Asks GitHub in a task of its own: a client that goes away wastes no call, since the answer is

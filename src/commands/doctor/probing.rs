@@ -182,6 +182,7 @@ fn failure(error: &Error) -> Failure {
     match error {
         Error::Refused(refused) => Failure::Configuration(refused.to_string()),
         Error::Timeout(_) => Failure::Late,
+        Error::Switched(_) => Failure::Broken,
         Error::Connect(fault) | Error::Broken(fault) => {
             let first: Option<&(dyn std::error::Error + 'static)> = Some(&fault.source);
             let causes: Vec<_> = std::iter::successors(first, |&error| error.source())

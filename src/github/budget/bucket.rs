@@ -24,6 +24,8 @@ pub(super) struct Bucket {
     pub last_used: Timestamp,
     last_write: Option<Timestamp>,
     blocked_until: Timestamp,
+    /// When the block began; a clock that shows less was set back, which ends it.
+    blocked_since: Timestamp,
     /// Secondary refusals in a row.
     strikes: u32,
     /// Apart, so that reads need not wait while writes keep their distance.
@@ -61,6 +63,7 @@ impl Bucket {
             last_used: now,
             last_write: None,
             blocked_until: Timestamp::EPOCH,
+            blocked_since: Timestamp::EPOCH,
             strikes: 0,
             reads: BTreeMap::new(),
             writes: BTreeMap::new(),
@@ -115,8 +118,12 @@ impl Bucket {
             .identity
             .as_ref()
             .and_then(|identity| identity.exhausted_until(now));
-        let blocked = (self.blocked_until > now).then_some(self.blocked_until);
+        let blocked = self.is_blocked(now).then_some(self.blocked_until);
         exhausted.max(blocked)
+    }
+
+    fn is_blocked(&self, now: Timestamp) -> bool {
+        (self.blocked_since..self.blocked_until).contains(&now)
     }
 
     /// When a call of `cost` may go at the earliest, after `ahead`.
@@ -129,15 +136,22 @@ impl Bucket {
             let gap = config.write_gap.saturating_mul(ahead.writes);
             let first = self
                 .last_write
-                .map_or(now, |last| last.min(now).plus(config.write_gap));
+                .map_or(now, |last| last.plus(config.write_gap));
             at = at.max(first.max(open).plus(gap));
         }
         at
     }
 
+    /// Forgets what no longer counts. A clock that was set back begins the pauses anew: one that
+    /// followed it would be over a second later at any moment, and never.
+    fn settle(&mut self, now: Timestamp) {
+        self.window.expire(now);
+        self.last_write = self.last_write.map(|last| last.min(now));
+    }
+
     /// When a call that arrives now could go, as far as can be told: who it waits for may be slower.
     pub(super) fn estimate(&mut self, ask: &Ask, config: &Config, now: Timestamp) -> Timestamp {
-        self.window.expire(now);
+        self.settle(now);
         let ahead = self.load[ask.priority as usize..]
             .iter()
             .fold(Load::default(), |sum, load| Load {
@@ -155,7 +169,7 @@ impl Bucket {
         config: &Config,
         now: Timestamp,
     ) -> Turn {
-        self.window.expire(now);
+        self.settle(now);
         let (own, other) = if ask.cost.writes() {
             (&self.writes, &self.reads)
         } else {
@@ -181,7 +195,7 @@ impl Bucket {
 
     fn gap_over(&self, config: &Config, now: Timestamp) -> bool {
         self.last_write
-            .is_none_or(|last| last.min(now).plus(config.write_gap) <= now)
+            .is_none_or(|last| last.plus(config.write_gap) <= now)
     }
 
     /// No more calls at once than GitHub allows, nor than are left.
@@ -210,7 +224,7 @@ impl Bucket {
     /// minute", and "for an exponentially increasing amount of time" when that does not help.
     /// <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>
     pub(super) fn strike(&mut self, until: Timestamp, config: &Config, now: Timestamp) {
-        if self.blocked_until > now {
+        if self.is_blocked(now) {
             // The answer to a call that had gone before the block.
             self.blocked_until = self.blocked_until.max(until);
             return;
@@ -218,7 +232,8 @@ impl Bucket {
         let doubled = config
             .secondary_wait
             .saturating_mul(1 << self.strikes.min(16));
-        self.strikes += 1;
+        self.strikes = self.strikes.saturating_add(1);
+        self.blocked_since = now;
         let told = until > now && until < now.plus(config.secondary_wait);
         self.blocked_until = if told {
             until
@@ -229,7 +244,7 @@ impl Bucket {
 
     /// An answer that is not a refusal.
     pub(super) fn relax(&mut self, now: Timestamp) {
-        if self.blocked_until <= now {
+        if !self.is_blocked(now) {
             self.strikes = 0;
         }
     }

@@ -1,5 +1,7 @@
 //! Whose a budget is, as far as tokens and headers tell.
 
+use std::time::Duration;
+
 use crate::api::limit::RateHeaders;
 use crate::secret::TokenKind;
 use crate::time::Timestamp;
@@ -54,18 +56,25 @@ pub(super) struct Identity {
     pub limit: u64,
     pub remaining: u64,
     pub reset: Timestamp,
+    /// When that was learnt, by our clock.
+    learnt: Timestamp,
 }
+
+/// The longest that a budget stays used up without being asked about again: GitHub's hour, and a
+/// clock that is a little off.
+const LONGEST: Duration = Duration::from_mins(70);
 
 /// The reset of one budget is not always told to the same second.
 const JITTER_SECS: u64 = 1;
 
 impl Identity {
-    pub(super) fn new(rate: &RateHeaders) -> Self {
+    pub(super) fn new(rate: &RateHeaders, now: Timestamp) -> Self {
         Self {
             resource: rate.resource.clone(),
             limit: rate.limit,
             remaining: rate.remaining,
             reset: rate.reset,
+            learnt: now,
         }
     }
 
@@ -83,13 +92,16 @@ impl Identity {
     }
 
     /// Learns from an answer that fits.
-    pub(super) fn update(&mut self, rate: &RateHeaders) {
+    pub(super) fn update(&mut self, rate: &RateHeaders, now: Timestamp) {
         self.remaining = self.remaining.min(rate.remaining);
         self.reset = self.reset.max(rate.reset);
+        self.learnt = now;
     }
 
+    /// Whether what was learnt counts no longer: the period is over, or the clock was set back since,
+    /// and nobody knows for how long it lasts by the clock as it is now.
     pub(super) fn expired(&self, now: Timestamp) -> bool {
-        self.reset <= now
+        self.reset <= now || now < self.learnt
     }
 
     pub(super) fn left_of(&self, now: Timestamp) -> Option<(u64, u64)> {
@@ -101,6 +113,8 @@ impl Identity {
     }
 
     pub(super) fn exhausted_until(&self, now: Timestamp) -> Option<Timestamp> {
-        (self.remaining(now) == Some(0)).then_some(self.reset)
+        // GitHub's periods are an hour at most: a reset that is later only shows that our clock is wrong.
+        let until = self.reset.min(self.learnt.plus(LONGEST));
+        (self.remaining(now) == Some(0) && until > now).then_some(until)
     }
 }

@@ -97,7 +97,7 @@ impl Budget {
         } else {
             self.nearest(ask, rate, fits)
         };
-        let new = Identity::new(rate);
+        let new = Identity::new(rate, now);
         let to = match other {
             Some(other) => other,
             // The bucket lives on under its new identity: its minute of points still counts.
@@ -108,7 +108,7 @@ impl Budget {
             return;
         };
         match &mut bucket.identity {
-            Some(identity) if other.is_some() => identity.update(rate),
+            Some(identity) if other.is_some() => identity.update(rate, now),
             identity => *identity = Some(new),
         }
         if to != from {

@@ -377,3 +377,163 @@ proptest! {
         }
     }
 }
+
+const DAY: u64 = 86_400;
+
+/// Where a call that comes now is at the end, and how long that takes if every wait is waited for.
+fn goes_within(budget: &mut Budget, ask: Ask, mut now: Timestamp) -> Result<Duration, String> {
+    let began = now;
+    let ticket = budget
+        .arrive(ask, now, Duration::MAX)
+        .map_err(|full| full.to_string())?;
+    for _ in 0..10_000 {
+        match budget.poll(ticket, now) {
+            Turn::Go => {
+                budget.done(ticket);
+                return Ok(now.since(began));
+            }
+            Turn::At(at) if at > now => now = at,
+            turn => return Err(format!("{turn:?} at {now:?}")),
+        }
+    }
+    Err("it never goes".to_owned())
+}
+
+#[test]
+fn a_clock_that_is_set_does_not_close_a_budget_for_longer_than_github_did() {
+    let hour = Duration::from_secs(3600);
+    let blocked = Refusal::Secondary {
+        until: after(DAY).plus(Duration::from_secs(300)),
+    };
+    // Learnt with a clock that is a day ahead; then it is put right.
+    let tomorrow = after(DAY);
+    for used_up in [true, false] {
+        let mut budget = budget();
+        if used_up {
+            budget.answered(
+                &read(1),
+                Some(&rate(0, tomorrow.plus(hour))),
+                None,
+                tomorrow,
+            );
+        } else {
+            budget.answered(&read(1), None, Some(&blocked), tomorrow);
+        }
+        assert!(budget.closed_until(&read(1), tomorrow).is_some());
+        assert_eq!(goes_within(&mut budget, read(1), NOW), Ok(Duration::ZERO));
+    }
+    // A clock that has always been a day, or ten years, behind GitHub's.
+    for ahead in [DAY, 3652 * DAY, u64::MAX / 2000] {
+        let mut budget = budget();
+        budget.answered(&read(1), Some(&rate(0, after(ahead))), None, NOW);
+        let waits = goes_within(&mut budget, read(1), NOW).unwrap();
+        assert!(waits <= Duration::from_mins(70), "{ahead}: {waits:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_lets_no_more_than_one_more_minute_through() {
+    let mut budget = budget();
+    assert_eq!(burst(&mut budget, read(1), NOW), 900);
+    for later in [DAY, 3652 * DAY] {
+        assert_eq!(burst(&mut budget, read(1), after(later)), 900);
+        assert_eq!(burst(&mut budget, read(1), after(later + 1)), 0);
+    }
+    // And back: a new minute begins, and not one that lasts for ten years.
+    assert_eq!(burst(&mut budget, read(1), NOW), 0);
+    assert_eq!(burst(&mut budget, read(1), after(60)), 900);
+}
+
+/// What happens to a budget while its clock walks.
+#[derive(Debug, Clone)]
+enum Event {
+    /// The clock moves by so many seconds.
+    Clock(i64),
+    /// A call comes, and is polled.
+    Call { who: usize, write: bool },
+    /// The oldest call under way or waiting ends.
+    End,
+    /// An answer says what is left until how many seconds from now.
+    Told { who: usize, left: u64, reset: i64 },
+    /// A refusal.
+    Refused { who: usize, wait: u64 },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let step = prop_oneof![
+        4 => -5_i64..120,
+        1 => Just(86_400_i64),
+        1 => Just(-86_400_i64),
+        1 => Just(315_360_000_i64),
+        1 => Just(-315_360_000_i64),
+    ];
+    prop_oneof![
+        step.prop_map(Event::Clock),
+        (0..3_usize, any::<bool>()).prop_map(|(who, write)| Event::Call { who, write }),
+        Just(Event::End),
+        (0..3_usize, 0..5_u64, -4000..400_000_i64).prop_map(|(who, left, reset)| Event::Told {
+            who,
+            left,
+            reset
+        }),
+        (0..3_usize, 0..7200_u64).prop_map(|(who, wait)| Event::Refused { who, wait }),
+    ]
+}
+
+fn moved(now: Timestamp, by: i64) -> Timestamp {
+    let far = Duration::from_secs(by.unsigned_abs());
+    if by < 0 {
+        now.minus(far)
+    } else {
+        now.plus(far)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn however_the_clock_walks_a_call_goes_within_the_longest_that_github_forbids(
+        events in proptest::collection::vec(event(), 0..120)
+    ) {
+        let mut budget = Budget::new(Config { concurrency: 4, rest_points: 20, ..Config::default() });
+        let mut now = Timestamp::from_secs(1_800_000_000);
+        let mut open = std::collections::VecDeque::new();
+        for event in events {
+            match event {
+                Event::Clock(by) => now = moved(now, by),
+                Event::Call { who, write: writes } => {
+                    let ask = if writes { write(who) } else { read(who) };
+                    if let Ok(ticket) = budget.arrive(ask, now, Duration::MAX) {
+                        budget.poll(ticket, now);
+                        open.push_back(ticket);
+                    }
+                }
+                Event::End => {
+                    if let Some(ticket) = open.pop_front() {
+                        budget.done(ticket);
+                    }
+                }
+                Event::Told { who, left, reset } => {
+                    budget.answered(&read(who), Some(&rate(left, moved(now, reset))), None, now);
+                }
+                Event::Refused { who, wait } => {
+                    let until = now.plus(Duration::from_secs(wait));
+                    budget.answered(&read(who), None, Some(&Refusal::Secondary { until }), now);
+                }
+            }
+            let until = budget.closed_until(&read(0), now);
+            prop_assert!(until.is_none_or(|until| until.since(now) <= Duration::from_hours(2)), "{until:?}");
+        }
+        for ticket in open {
+            budget.done(ticket);
+        }
+        for row in budget.rows(now) {
+            prop_assert_eq!(row.waiting, 0);
+        }
+        for ask in [read(0), write(1)] {
+            let waits = goes_within(&mut budget, ask, now).map_err(TestCaseError::fail)?;
+            prop_assert!(waits <= Duration::from_hours(2) + Duration::from_mins(2), "{waits:?}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -69,14 +70,27 @@ fn next_value(json: &[u8], mut at: usize) -> Option<usize> {
 pub(in crate::proxy) enum Held {
     /// All of it.
     Whole(Bytes),
-    /// It is longer than the limit: its beginning, and the rest still to come.
+    /// It is longer than the limit, or takes too long: its beginning, and the rest still to come.
     Longer(Bytes, Body),
 }
+
+/// The longest that a client waits for a body to be rewritten. A slower one comes as it is: better
+/// with GitHub's addresses than not at all.
+const HOLD: Duration = Duration::from_secs(30);
 
 /// Collects `body` up to `limit` bytes.
 pub(in crate::proxy) async fn hold(mut body: Body, limit: usize) -> Result<Held, reqwest::Error> {
     let mut held = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    let mut over = std::pin::pin!(tokio::time::sleep(HOLD));
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            () = &mut over => return Ok(Held::Longer(held.freeze(), body)),
+        };
+        let Some(frame) = frame else {
+            return Ok(Held::Whole(held.freeze()));
+        };
         if let Ok(data) = frame?.into_data() {
             held.extend_from_slice(&data);
         }
@@ -84,7 +98,6 @@ pub(in crate::proxy) async fn hold(mut body: Body, limit: usize) -> Result<Held,
             return Ok(Held::Longer(held.freeze(), body));
         }
     }
-    Ok(Held::Whole(held.freeze()))
 }
 
 /// The body that [`hold`] gave up on, whole again.

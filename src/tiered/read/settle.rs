@@ -28,10 +28,7 @@ impl Read {
                 self.note(&whole);
                 passed(whole.into_response(), why)
             }
-            Reply::Long(response) => {
-                self.inner.stats.reason("not-stored-too-large");
-                passed(response, why)
-            }
+            Reply::Long(response) => passed(response, why),
             Reply::Limited(whole) => self
                 .stale_now()
                 .unwrap_or_else(|| passed(whole.into_response(), why)),
