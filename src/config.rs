@@ -58,6 +58,8 @@ pub struct Config {
     pub owner: Owner,
     /// The process that keeps this daemon alive, holds its lock and owns its sockets.
     pub keeper_pid: Option<u32>,
+    /// Whether to fail where a daemon would otherwise go on with less.
+    pub strict: bool,
     /// How GitHub is reached.
     pub github: github::Config,
     /// How much may be asked of GitHub.
@@ -80,6 +82,7 @@ impl Default for Config {
             ready_file: None,
             owner: Owner::User,
             keeper_pid: None,
+            strict: false,
             github: github::Config::default(),
             budget: budget::Config::default(),
             tiered: tiered::Config::default(),
@@ -98,6 +101,7 @@ impl Config {
             ready_file: settings.ready_file.clone(),
             owner,
             keeper_pid: settings.keeper_pid,
+            strict: settings.is_strict(),
             ..Self::default()
         };
         settings.apply(&mut config);

@@ -1,5 +1,8 @@
 //! The daemon: sockets, tiers and proxy put together, and what it leaves on disk for others to find.
 
+mod books;
+mod first_line;
+mod limits;
 mod living;
 mod ready;
 mod signals;
@@ -8,8 +11,8 @@ mod state;
 
 use std::convert::Infallible;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -23,15 +26,16 @@ use crate::stats::{Snapshot, Stats};
 use crate::store::{Disk, disk};
 use crate::tiered::{self, Tiered};
 
+use books::Books;
+use first_line::FirstLine;
+
 pub use crate::config::Config;
+pub use limits::{connections, raise_descriptor_limit};
 pub use living::{AskError, Living};
 pub use ready::Ready;
 pub use signals::{end_asked_for, ended_by_signal};
 pub use sockets::{Inherited, bind as bind_sockets, inherited as inherited_sockets};
 pub use state::{StateDir, admin_token, lock};
-
-/// How often the counters are written, when they changed: what is lost when the runner kills us.
-const COUNTERS_EVERY: Duration = Duration::from_secs(2);
 
 /// A daemon whose sockets listen. Connections wait until [`Daemon::run`].
 pub struct Daemon {
@@ -42,14 +46,33 @@ pub struct Daemon {
     counters: Arc<Stats>,
     stop: watch::Sender<bool>,
     state: StateDir,
+    announced: bool,
 }
 
 /// Why a daemon could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file or directory cannot be used.
-    #[error(transparent)]
-    Files(#[from] files::Error),
+    /// The state directory cannot be used.
+    #[error("the state directory {path} cannot be used; --state-dir DIR takes another place")]
+    StateDir {
+        /// Where.
+        path: String,
+        /// Why not.
+        #[source]
+        source: files::Error,
+    },
+    /// The cache directory cannot be used, and `--strict` forbids to go on without it.
+    #[error("the cache directory {path} cannot be used; --cache-dir DIR takes another place")]
+    CacheDir {
+        /// Where.
+        path: String,
+        /// Why not.
+        #[source]
+        source: files::Error,
+    },
+    /// `ready.json` cannot be written.
+    #[error("nobody can be told how to reach the daemon")]
+    Announce(#[source] files::Error),
     /// The system gives no random bytes.
     #[error("no random bytes: {0}")]
     Random(getrandom::Error),
@@ -89,6 +112,7 @@ impl Daemon {
     /// puts the parts together and announces itself in `ready.json`.
     pub fn bind(config: Config, listeners: Option<Listeners>) -> Result<Self, Error> {
         let state = StateDir::open(&config)?;
+        let first_line = FirstLine::of(&config);
         let listeners = match listeners {
             Some(listeners) => listeners,
             None => sockets::bind(config.listen, state.socket())?,
@@ -96,19 +120,25 @@ impl Daemon {
         sockets::check(&listeners)?;
         let ready = state.describe(&config, &listeners)?;
 
-        let secret = state.secret()?;
-        let disk = config.disk_limit.and_then(|limit| {
-            let place = disk::Config {
-                directory: state.cache().join("store"),
-                limit,
-            };
-            Disk::open(&place, &secret, config.clock.clone())
-                .inspect_err(|error| warn!(%error, "nothing is kept on disk"))
-                .ok()
-        });
+        let secret = state.secret();
+        let disk = config
+            .disk_limit
+            .zip(state.cache())
+            .and_then(|(limit, cache)| {
+                let place = disk::Config {
+                    directory: cache.join("store"),
+                    limit,
+                };
+                Disk::open(&place, &secret, config.clock.clone())
+                    .inspect_err(|error| warn!(%error, "nothing is kept on disk"))
+                    .ok()
+            });
         let own = listeners.tcp.local_addr().map_err(Error::Serve)?;
         let github = github::Client::new(config.github.without_proxy(own))?;
         let counters = Arc::new(Stats::new(&Operation::NAMES));
+        if state.cache().is_none() {
+            counters.reason("cache-dir-unusable");
+        }
         let tiered = Tiered::new(tiered::Parts {
             config: config.tiered,
             secret,
@@ -116,7 +146,7 @@ impl Daemon {
             gate: Gate::new(config.budget, config.clock.clone()),
             clock: config.clock,
             stats: counters.clone(),
-            directory: Some(state.cache().to_owned()),
+            directory: state.cache().map(Path::to_owned),
             disk,
         });
         let stop = watch::Sender::new(false);
@@ -124,8 +154,15 @@ impl Daemon {
         let service = Service::Tiered(tiered.clone());
         let proxy = Proxy::new(config.proxy, service, github, Some(admin));
 
-        state.announce(&ready)?;
-        info!(api_url = ready.api_url, socket = ?ready.socket, version = ready.version, "listening");
+        let announced = match state.announce(&ready) {
+            // Our keeper's sockets are known already, and a full disk must not look like a crash.
+            Err(error) if ready.keeper_pid.is_some() => {
+                warn!(%error, "ready.json still names the last daemon");
+                false
+            }
+            announced => announced.map(|()| true).map_err(Error::Announce)?,
+        };
+        first_line.tell(&ready);
         Ok(Self {
             ready,
             proxy,
@@ -134,6 +171,7 @@ impl Daemon {
             counters,
             stop,
             state,
+            announced,
         })
     }
 
@@ -162,23 +200,28 @@ impl Daemon {
             tiered,
             stop,
             state,
+            announced,
             ..
         } = self;
+        let mut books = Books::new(&tiered, &state, (!announced).then_some(&ready));
         let stopping = stop.subscribe();
         let served = tokio::select! {
             served = proxy.run(listeners, stopping) => served,
             never = pass_on(shutdown, stop) => match never {},
-            never = keep_counters(&tiered, &state) => match never {},
+            never = books.keep() => match never {},
         };
         let last = tiered.snapshot();
         if let Err(error) = state.write_counters(&last) {
-            warn!(%error, "the last counters are not on disk");
+            warn!(reason = %files::Chain(&error), "the last counters are not on disk");
         }
         state.withdraw(&ready);
         served.map_err(Error::Serve)?;
         info!(
             requests = last.requests,
             saved_calls = last.saved_calls,
+            failed = last.failed,
+            hit_rate = last.hit_rate,
+            uptime_seconds = last.uptime_seconds,
             "stopped"
         );
         Ok(last)
@@ -192,32 +235,6 @@ async fn pass_on(mut shutdown: watch::Receiver<bool>, stop: watch::Sender<bool>)
         stop.send_replace(true);
     }
     std::future::pending().await
-}
-
-/// Writes the counters whenever they changed.
-async fn keep_counters(tiered: &Tiered, state: &StateDir) -> Infallible {
-    let mut written = Snapshot::default();
-    let mut warned = false;
-    loop {
-        tokio::time::sleep(COUNTERS_EVERY).await;
-        let now = tiered.snapshot();
-        // Time goes on also when nothing happens.
-        let changed = Snapshot {
-            uptime_seconds: written.uptime_seconds,
-            ..now.clone()
-        } != written;
-        if !changed {
-            continue;
-        }
-        match state.write_counters(&now) {
-            Ok(()) => written = now,
-            Err(error) if !warned => {
-                warn!(%error, "the counters cannot be written");
-                warned = true;
-            }
-            Err(_) => {}
-        }
-    }
 }
 
 #[cfg(test)]

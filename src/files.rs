@@ -3,6 +3,7 @@
 //! Directories are 0700, files 0600. Every error names its path.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -56,9 +57,29 @@ pub enum Error {
     /// Another process holds the lock.
     #[error("{} is locked by another process", .0.display())]
     Locked(PathBuf),
+    /// It was removed, or another stands in its place.
+    #[error("{} was removed", .0.display())]
+    Gone(PathBuf),
     /// The system has no random bytes.
     #[error("no random bytes: {0}")]
     Random(getrandom::Error),
+}
+
+/// An error with its causes, in one line, for the log.
+pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut causes = std::iter::successors(Some(self.0), |error| error.source());
+        causes.try_for_each(|cause| {
+            let separator = if std::ptr::addr_eq(cause, self.0) {
+                ""
+            } else {
+                ": "
+            };
+            write!(f, "{separator}{cause}")
+        })
+    }
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -179,44 +200,144 @@ pub fn wait_for_lock(path: &Path) -> Result<Lock, Error> {
     Err(Error::Locked(path.to_owned()))
 }
 
-/// The 32 random bytes at `path`, made by whoever comes first: processes that start together agree.
-pub fn read_or_create_secret(path: &Path) -> Result<[u8; 32], Error> {
-    match private().write(true).create_new(true).open(path) {
-        Ok(mut file) => {
-            let mut secret = [0; 32];
-            let made = getrandom::fill(&mut secret).map_err(Error::Random);
-            let made = made.and_then(|()| file.write_all(&secret).map_err(io_error("write", path)));
-            // An empty file would stop all who come after.
-            made.inspect_err(|_| drop(fs::remove_file(path)))?;
-            Ok(secret)
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => read_secret(path),
-        Err(error) => Err(io_error("create", path)(error)),
-    }
-}
-
 /// How often and how long to look for what another process is about to do: two seconds in all.
 const LOOKS: u32 = 200;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-fn read_secret(path: &Path) -> Result<[u8; 32], Error> {
-    for _ in 0..LOOKS {
-        let file = open(private().read(true), path)?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64));
-        (&file)
+/// A secret, and how it came about.
+#[derive(Debug)]
+pub struct Kept {
+    /// 32 random bytes.
+    pub secret: Zeroizing<[u8; 32]>,
+    /// Something else was there: cut off, foreign, or not a file. What was made with the old secret
+    /// means nothing any more.
+    pub replaced: bool,
+}
+
+/// The 32 random bytes at `path`, made by whoever comes first: processes that start together agree.
+///
+/// What cannot be a secret is replaced, under a lock beside it, so that those who find it at the same
+/// time agree on the new one as well. A file is only ever put in place whole.
+pub fn read_or_create_secret(path: &Path) -> Result<Kept, Error> {
+    if let Found::Secret(secret) = look_for_secret(path)? {
+        return Ok(Kept {
+            secret,
+            replaced: false,
+        });
+    }
+    let mut lock = path.as_os_str().to_owned();
+    lock.push(".lock");
+    let _turn = wait_for_lock(Path::new(&lock))?;
+    let replaced = match look_for_secret(path)? {
+        Found::Secret(secret) => {
+            return Ok(Kept {
+                secret,
+                replaced: false,
+            });
+        }
+        Found::Nothing => false,
+        Found::Rubbish => true,
+    };
+    let mut secret = Zeroizing::new([0; 32]);
+    getrandom::fill(secret.as_mut_slice()).map_err(Error::Random)?;
+    write_atomic(path, secret.as_slice())?;
+    // A secret that is lost with the power makes everything beside it worthless: worth one sync.
+    if let Ok(file) = File::open(path) {
+        let _ = file.sync_all();
+    }
+    Ok(Kept { secret, replaced })
+}
+
+/// What stands where a secret should.
+enum Found {
+    Secret(Zeroizing<[u8; 32]>),
+    Nothing,
+    Rubbish,
+}
+
+fn look_for_secret(path: &Path) -> Result<Found, Error> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+    match open(private().read(true), path) {
+        Ok(file) => file
             .take(33)
             .read_to_end(&mut bytes)
-            .map_err(io_error("read", path))?;
-        match <[u8; 32]>::try_from(bytes.as_slice()) {
-            Ok(secret) => return Ok(secret),
-            Err(_) if bytes.len() > 32 => break,
-            Err(_) => thread::sleep(LOOK_AGAIN),
+            .map_err(io_error("read", path))?,
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(Found::Nothing);
+        }
+        // The directory is ours: whatever else lies there can go.
+        Err(Error::Symlink(_) | Error::Owner { .. } | Error::Kind { .. }) => {
+            return Ok(Found::Rubbish);
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(match <[u8; 32]>::try_from(bytes.as_slice()) {
+        // What a file system leaves of a file that the power went away from.
+        Ok(zeros) if zeros == [0; 32] => Found::Rubbish,
+        Ok(secret) => Found::Secret(Zeroizing::new(secret)),
+        Err(_) => Found::Rubbish,
+    })
+}
+
+/// What the regular file at `path` holds, if that is at most `limit` bytes. Never waits, whatever
+/// somebody put there.
+pub fn read_small(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = private().read(true).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() > limit {
+        return Err(io::Error::new(
+            ErrorKind::InvalidData,
+            "not a file of a sensible size",
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// As [`read_small`], for what only its owner may have read.
+pub fn read_small_private(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let found = fs::symlink_metadata(path)?;
+    if found.mode() & 0o077 != 0 {
+        return Err(io::Error::new(
+            ErrorKind::PermissionDenied,
+            "others could read it",
+        ));
+    }
+    read_small(path, limit)
+}
+
+/// Whether files can be made in `directory` now: a read-only file system says no.
+pub fn check_writable(directory: &Path) -> Result<(), Error> {
+    use rustix::fs::Access;
+
+    let wanted = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::access(directory, wanted)
+        .map_err(|error| io_error("write into", directory)(error.into()))
+}
+
+/// One directory or file, whatever its path leads to later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// What is at `path` now.
+    pub fn at(path: &Path) -> Option<Self> {
+        fs::symlink_metadata(path)
+            .ok()
+            .map(|found| Self::of(&found))
+    }
+
+    /// Which one `found` describes.
+    pub fn of(found: &Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
         }
     }
-    Err(Error::Kind {
-        path: path.to_owned(),
-        expected: "32 bytes long",
-    })
 }
 
 /// Opens `path` for appending, for its owner alone; makes it if it is missing.
@@ -334,37 +455,61 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
     }
 
+    fn sixteen_at_once(path: &Path) -> Vec<Kept> {
+        thread::scope(|scope| {
+            let runs: Vec<_> = (0..16)
+                .map(|_| scope.spawn(|| read_or_create_secret(path).unwrap()))
+                .collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        })
+    }
+
     #[test]
     fn all_who_come_at_once_get_the_same_secret() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("secret");
-        let secrets: Vec<_> = thread::scope(|scope| {
-            let runs: Vec<_> = (0..16)
-                .map(|_| scope.spawn(|| read_or_create_secret(&path).unwrap()))
-                .collect();
-            runs.into_iter().map(|run| run.join().unwrap()).collect()
-        });
+        let all = sixteen_at_once(&path);
         assert!(
-            secrets
-                .iter()
-                .all(|secret| *secret == secrets[0] && *secret != [0; 32])
+            all.iter()
+                .all(|kept| kept.secret == all[0].secret && !kept.replaced)
         );
+        assert_ne!(*all[0].secret, [0; 32]);
         assert_eq!(mode(&path), 0o600);
     }
 
     #[test]
-    fn a_secret_of_another_length_or_behind_a_link_is_refused() {
+    fn what_cannot_be_a_secret_is_replaced_once_for_all() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("secret");
-        write_atomic(&path, &[1; 33]).unwrap();
-        assert!(matches!(
-            read_or_create_secret(&path),
-            Err(Error::Kind { .. })
-        ));
-        write_atomic(&path, &[1; 32]).unwrap();
-        symlink(&path, root.path().join("link")).unwrap();
-        let linked = read_or_create_secret(&root.path().join("link"));
-        assert!(matches!(linked, Err(Error::Symlink(_))));
+        for rubbish in [&[][..], &[1; 31], &[1; 33], &[0; 32], &[1; 4096]] {
+            write_atomic(&path, rubbish).unwrap();
+            let all = sixteen_at_once(&path);
+            assert!(all.iter().all(|kept| kept.secret == all[0].secret));
+            let replaced = all.iter().filter(|kept| kept.replaced).count();
+            assert_eq!(replaced, 1, "{} bytes", rubbish.len());
+            assert!(!read_or_create_secret(&path).unwrap().replaced);
+        }
+        let other = root.path().join("other");
+        write_atomic(&other, &[1; 32]).unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(&other, &path).unwrap();
+        assert!(read_or_create_secret(&path).unwrap().replaced);
+        assert_eq!(fs::read(&other).unwrap(), [1; 32], "what a link led to");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(read_or_create_secret(&path).is_err());
+    }
+
+    #[test]
+    fn only_small_regular_files_are_read() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        write_atomic(&path, b"four").unwrap();
+        assert_eq!(read_small(&path, 4).unwrap(), b"four");
+        assert!(read_small(&path, 3).is_err());
+        assert!(read_small(root.path(), 1 << 20).is_err());
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        assert!(read_small_private(&path, 4).is_err());
     }
 
     #[test]

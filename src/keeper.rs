@@ -29,7 +29,7 @@ use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::files::{self, Lock};
+use crate::files::{self, Identity, Lock};
 use crate::github;
 use crate::proxy::admin::Admin;
 use crate::proxy::parking::{Line, Parked};
@@ -37,6 +37,7 @@ use crate::proxy::{self, Listeners, Proxy, Service};
 use crate::time::Timestamp;
 
 use parked::Lot;
+use restart::forget_old;
 pub use restart::{Next, after_crash};
 
 /// A daemon that was asked to end drains for 10 seconds; then it is ended.
@@ -55,6 +56,8 @@ pub struct Keeper {
     pub program: PathBuf,
     /// Its arguments, without `--keeper-pid`.
     pub arguments: Vec<OsString>,
+    /// The state directory.
+    pub state_dir: PathBuf,
     /// Where `ready.json` is written.
     pub ready_files: Vec<PathBuf>,
     /// The bearer token of the administration port.
@@ -111,6 +114,7 @@ impl Keeper {
         announce: impl FnOnce(&str),
         shutdown: watch::Receiver<bool>,
     ) -> Result<(), Error> {
+        let place = Identity::at(&self.state_dir);
         let kept = self.keep(announce, shutdown).await;
         // A daemon removes these itself when it ends on purpose; a dead one left them.
         let unix = self
@@ -119,7 +123,11 @@ impl Keeper {
             .as_ref()
             .and_then(|unix| unix.local_addr().ok());
         let socket = unix.and_then(|address| address.as_pathname().map(PathBuf::from));
-        for path in self.ready_files.iter().chain(&socket) {
+        // Unless the directory was removed meanwhile: what is there now is another daemon's.
+        let ours = |path: &&PathBuf| {
+            Identity::at(&self.state_dir) == place || !path.starts_with(&self.state_dir)
+        };
+        for path in self.ready_files.iter().chain(&socket).filter(ours) {
             let _ = std::fs::remove_file(path);
         }
         kept
@@ -150,10 +158,11 @@ impl Keeper {
             };
             let now = self.clock.now();
             crashes.push(now);
+            forget_old(&mut crashes, now);
             let next = after_crash(&crashes, now);
             warn!(%status, ?next, waiting = lot.orphan(), "the daemon died");
             match next {
-                Next::Restart => {}
+                Next::Restart => info!("starting the daemon again"),
                 Next::PassThrough { .. } if self.strict => {
                     // Said here, while we hold the lock: whoever waits for it then finds it said.
                     error!("the daemon keeps dying, and --strict forbids to go on without it");

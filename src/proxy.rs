@@ -19,6 +19,7 @@ mod front;
 mod head;
 mod host;
 mod inbox;
+mod log;
 mod message;
 mod render;
 mod rewrite;
@@ -123,6 +124,7 @@ struct Shared {
     draining: AtomicBool,
     parking: Option<Parking>,
     files: sealed::SealedFiles,
+    rewritten: rewrite::Alive,
 }
 
 impl Shared {
@@ -161,6 +163,7 @@ impl Proxy {
                 draining,
                 parking: None,
                 files: sealed::SealedFiles::default(),
+                rewritten: rewrite::Alive::default(),
             },
             orphans: Vec::new(),
         }

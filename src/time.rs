@@ -1,6 +1,10 @@
 //! A point in time as a value. Reading the clock is the business of [`crate::clock`] alone.
 
+mod degraded;
+
 use std::time::Duration;
+
+pub use degraded::Degraded;
 
 /// Milliseconds since the Unix epoch.
 ///

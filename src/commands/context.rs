@@ -79,9 +79,8 @@ impl<'a> Context<'a> {
         if announced.as_ref().is_some_and(Ready::passes_through) {
             notice_pass_through(&state);
         }
-        let socket = announced.and_then(|ready| ready.socket);
-        let default = || directories::socket_of(&state, self.environment);
-        Ok(Living::at(socket.unwrap_or_else(default)))
+        let default = directories::socket_of(&state, self.environment);
+        Ok(Living::of(&state, default))
     }
 
     pub(super) fn no_color(&self) -> bool {

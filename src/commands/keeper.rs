@@ -19,7 +19,10 @@ pub(super) fn run(start: Start, context: &Context<'_>) -> anyhow::Result<ExitCod
     let _ = rustix::process::setsid();
     let directories = context.directories(&settings)?;
     let lock = daemon::lock(&directories.state)?;
-    let config = Config::compose(&settings, &directories, Owner::of(context.environment()));
+    let mut config = Config::compose(&settings, &directories, Owner::of(context.environment()));
+    // The daemon inherits the limit.
+    config.proxy.max_connections =
+        daemon::connections(config.proxy.max_connections, daemon::raise_descriptor_limit());
     let mut ready_files = vec![Ready::path(&directories.state)];
     ready_files.extend(config.ready_file);
     let mut arguments = vec![OsString::from("serve")];
@@ -29,6 +32,7 @@ pub(super) fn run(start: Start, context: &Context<'_>) -> anyhow::Result<ExitCod
         lock,
         program: std::env::current_exe().context("cannot find our own program")?,
         arguments,
+        state_dir: directories.state.clone(),
         ready_files,
         admin_token: daemon::admin_token(&directories.state)?,
         strict: settings.is_strict(),

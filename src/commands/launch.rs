@@ -10,14 +10,13 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdout, Command};
 
 use super::context::Context;
+use super::logging;
 use crate::config::{Directories, Settings, env};
 use crate::daemon::{AskError, Living, Ready};
 use crate::files;
 
 /// The longest that somebody waits for a daemon that does not become ready.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A log that has grown beyond this is set aside at the next start.
-const LOG_LIMIT: u64 = 8 << 20;
 
 /// A daemon that answers.
 pub(super) struct Running {
@@ -29,7 +28,7 @@ pub(super) struct Running {
 /// The daemon with these settings: the one that runs, or a new one.
 pub(super) async fn running(settings: &Settings, context: &Context<'_>) -> anyhow::Result<Running> {
     let directories = context.directories(settings)?;
-    files::private_dir(&directories.state)?;
+    files::private_dir(&directories.state).with_context(|| unusable(&directories.state))?;
     // Two that start at the same time: the second waits, and finds the first one's daemon.
     let _turn = tokio::time::timeout(PATIENCE, turn(directories.state.join("start.lock")))
         .await
@@ -50,7 +49,7 @@ pub(super) async fn running(settings: &Settings, context: &Context<'_>) -> anyho
         Err(AskError::Nobody { .. }) => {}
         Err(error) => return Err(error).context("a daemon is running, but it does not answer"),
     }
-    let log = Log::open(&directories)?;
+    let log = Log::open(&directories).with_context(|| unusable(&directories.state))?;
     let ready = match tokio::time::timeout(PATIENCE, keeper(settings, &log)).await {
         Ok(ready) => ready,
         Err(_) => Err(anyhow!(
@@ -65,8 +64,14 @@ pub(super) async fn running(settings: &Settings, context: &Context<'_>) -> anyho
     })
 }
 
+fn unusable(state: &Path) -> String {
+    let state = state.display();
+    format!("the state directory {state} cannot be used; --state-dir DIR takes another place")
+}
+
 async fn turn(path: PathBuf) -> anyhow::Result<std::fs::File> {
-    let file = files::open_append_private(&path)?;
+    let state = path.parent().unwrap_or(&path);
+    let file = files::open_append_private(&path).with_context(|| unusable(state))?;
     tokio::task::spawn_blocking(move || {
         file.lock()
             .with_context(|| format!("cannot lock {}", path.display()))?;
@@ -116,9 +121,9 @@ struct Log {
 
 impl Log {
     fn open(directories: &Directories) -> anyhow::Result<Self> {
-        let path = directories.state.join("daemon.log");
+        let path = directories.state.join(logging::FILE);
         let length = |path: &Path| std::fs::metadata(path).map_or(0, |data| data.len());
-        if length(&path) > LOG_LIMIT {
+        if length(&path) > logging::LIMIT {
             // Otherwise the log goes on growing, which hurts less than not starting.
             let _ = std::fs::rename(&path, path.with_extension("log.1"));
         }
@@ -132,7 +137,7 @@ impl Log {
         let mut said = String::new();
         let read = std::fs::File::open(&self.path).and_then(|mut file| {
             file.seek(SeekFrom::Start(self.start))?;
-            file.take(LOG_LIMIT).read_to_string(&mut said)
+            file.take(logging::LIMIT).read_to_string(&mut said)
         });
         let complaints: Vec<_> = said
             .lines()

@@ -12,6 +12,11 @@ pub(super) async fn run(start: Start, context: &Context<'_>) -> anyhow::Result<E
     if !running.started {
         print::complaint("a daemon is running already; this is how to reach it");
     }
+    if running.ready.cache_dir.is_none() {
+        print::complaint(
+            "the cache directory cannot be used, so nothing is kept on disk; daemon.log says why",
+        );
+    }
     print::json(&running.ready)?;
     Ok(ExitCode::SUCCESS)
 }

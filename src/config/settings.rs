@@ -127,8 +127,9 @@ pub struct Settings {
     #[arg(long, value_name = "FORMAT", help_heading = LOGS)]
     pub log_format: Option<LogFormat>,
 
-    /// What is logged: error, warn, info, debug, trace, or directives like ghswarm=debug,info
-    /// [default: info]
+    /// What is logged: error, warn, info, debug (a line for each request, without its query), trace,
+    /// or directives like ghswarm::proxy=debug,info. Libraries are heard from info on whatever is
+    /// set here: in detail they would log tokens [default: info]
     #[arg(long, value_name = "LEVEL", value_parser = units::level, help_heading = LOGS)]
     pub log_level: Option<String>,
 

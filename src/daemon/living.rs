@@ -25,6 +25,9 @@ const END: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub struct Living {
     socket: PathBuf,
+    /// Where it would listen by default, should nobody answer at what `ready.json` says: that file can
+    /// be old, or broken.
+    otherwise: Option<PathBuf>,
 }
 
 /// Why a daemon did not answer.
@@ -67,13 +70,21 @@ pub enum AskError {
 impl Living {
     /// The daemon that listens at `socket`.
     pub fn at(socket: PathBuf) -> Self {
-        Self { socket }
+        Self {
+            socket,
+            otherwise: None,
+        }
     }
 
     /// The daemon of `state_dir`: where its `ready.json` says, else where it would listen.
     pub fn of(state_dir: &Path, default_socket: PathBuf) -> Self {
-        let announced = Ready::read(state_dir).and_then(|ready| ready.socket);
-        Self::at(announced.unwrap_or(default_socket))
+        match Ready::read(state_dir).and_then(|ready| ready.socket) {
+            Some(socket) => Self {
+                otherwise: (socket != default_socket).then_some(default_socket),
+                socket,
+            },
+            None => Self::at(default_socket),
+        }
     }
 
     /// Where it listens.
@@ -84,17 +95,21 @@ impl Living {
     /// Connects, if there is somebody to connect to.
     pub async fn connect(&self) -> Result<UnixStream, AskError> {
         let socket = || self.socket.display().to_string();
-        UnixStream::connect(&self.socket)
-            .await
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                    AskError::Nobody { socket: socket() }
-                }
-                _ => AskError::Connect {
-                    socket: socket(),
-                    source,
-                },
-            })
+        let connected = match (UnixStream::connect(&self.socket).await, &self.otherwise) {
+            (Err(error), Some(otherwise)) => {
+                UnixStream::connect(otherwise).await.map_err(|_| error)
+            }
+            (connected, _) => connected,
+        };
+        connected.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                AskError::Nobody { socket: socket() }
+            }
+            _ => AskError::Connect {
+                socket: socket(),
+                source,
+            },
+        })
     }
 
     /// Sends a request as it is, over a connection of its own as `gh` does: there is no state between

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::Owner;
 use crate::files;
 
+/// The longest `ready.json` that is read. What is longer was written by somebody else.
+const LONGEST: u64 = 64 << 10;
+
 /// How a daemon is reached. What is not there is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
@@ -30,8 +33,9 @@ pub struct Ready {
     pub owner: Owner,
     /// What belongs to this daemon alone.
     pub state_dir: PathBuf,
-    /// What it shares with the other daemons of its user.
-    pub cache_dir: PathBuf,
+    /// What it shares with the other daemons of its user. `null` when it cannot be used: then nothing
+    /// is kept on disk.
+    pub cache_dir: Option<PathBuf>,
     /// The version of the binary.
     pub version: String,
 }
@@ -44,7 +48,7 @@ impl Ready {
 
     /// What the last daemon of `state_dir` wrote. It may be dead.
     pub fn read(state_dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(Self::path(state_dir)).ok()?).ok()
+        serde_json::from_slice(&files::read_small(&Self::path(state_dir), LONGEST).ok()?).ok()
     }
 
     /// Writes it to `path`, so that a reader sees all of it or nothing.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{Config, Error, Ready, sockets};
 use crate::config::{Environment, directories};
 use crate::digest::Digest;
-use crate::files::{self, Lock};
+use crate::files::{self, Identity, Lock};
 use crate::proxy::Listeners;
 use crate::proxy::admin::Admin;
 use crate::secret::LocalSecret;
@@ -20,7 +20,10 @@ use crate::stats::Snapshot;
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
-    cache: PathBuf,
+    /// Which directory that was when it was opened.
+    identity: Option<Identity>,
+    cache: Option<PathBuf>,
+    secret: LocalSecret,
     socket: PathBuf,
     ready_file: Option<PathBuf>,
     // Held, never read. `None` when a keeper holds it for us.
@@ -40,20 +43,32 @@ impl StateDir {
             .cache_dir
             .clone()
             .unwrap_or_else(|| path.join("cache"));
-        for dir in [&path, &cache] {
-            files::private_dir(dir)?;
-        }
+        files::private_dir(&path).map_err(|source| unusable(&path, source))?;
         let lock = match config.keeper_pid {
             Some(_) => None,
             None => Some(lock(&path)?),
+        };
+        let (cache, secret) = match open_cache(&cache) {
+            Ok(secret) => (Some(cache), secret),
+            Err(source) if config.strict => {
+                let path = cache.display().to_string();
+                return Err(Error::CacheDir { path, source });
+            }
+            Err(error) => {
+                let reason = files::Chain(&error);
+                warn!(%reason, "the cache directory cannot be used: nothing is kept on disk");
+                (None, passing_secret()?)
+            }
         };
         let socket = config.socket.clone();
         let socket =
             socket.unwrap_or_else(|| directories::socket_of(&path, &Environment::default()));
         let ready_file = config.ready_file.clone();
         Ok(Self {
+            identity: Identity::at(&path),
             path,
             cache,
+            secret,
             socket,
             ready_file,
             _lock: lock,
@@ -61,20 +76,20 @@ impl StateDir {
         })
     }
 
-    /// What all daemons of a user share.
-    pub(super) fn cache(&self) -> &Path {
-        &self.cache
-    }
-
     /// Where the Unix socket goes.
     pub(super) fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// The key under which credentials are named; all daemons of a user have the same.
-    pub(super) fn secret(&self) -> Result<LocalSecret, Error> {
-        let bytes = files::read_or_create_secret(&self.cache.join("hmac.key"))?;
-        Ok(LocalSecret::new(bytes))
+    /// What all daemons of a user share. `None`: it cannot be used, and nothing is kept on disk.
+    pub(super) fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
+    /// The key under which credentials are named: that of the cache directory, which all daemons of a
+    /// user have in common, or without one this daemon's own.
+    pub(super) fn secret(&self) -> LocalSecret {
+        self.secret.clone()
     }
 
     /// What `ready.json` will say.
@@ -110,16 +125,24 @@ impl StateDir {
     }
 
     /// Says that clients can connect.
-    pub(super) fn announce(&self, ready: &Ready) -> Result<(), Error> {
+    pub(super) fn announce(&self, ready: &Ready) -> Result<(), files::Error> {
         for path in self.ready_files() {
             ready.write(&path)?;
         }
         Ok(())
     }
 
+    /// Whether the directory is still the one that was opened. When it was removed and another daemon
+    /// has made it anew, nothing in it is ours.
+    fn is_there(&self) -> bool {
+        self.identity.is_some() && Identity::at(&self.path) == self.identity
+    }
+
     /// Takes back what was announced: a clean end leaves nothing that looks alive.
     pub(super) fn withdraw(&self, ready: &Ready) {
-        for path in self.ready_files().into_iter().chain(ready.socket.clone()) {
+        let ours = |path: &PathBuf| self.is_there() || !path.starts_with(&self.path);
+        let announced = self.ready_files().into_iter().chain(ready.socket.clone());
+        for path in announced.filter(ours) {
             if let Err(error) = std::fs::remove_file(&path)
                 && error.kind() != std::io::ErrorKind::NotFound
             {
@@ -130,6 +153,9 @@ impl StateDir {
 
     /// Writes `counters.json`: what is left of a daemon that the runner killed.
     pub(super) fn write_counters(&self, snapshot: &Snapshot) -> Result<(), files::Error> {
+        if !self.is_there() {
+            return Err(files::Error::Gone(self.path.clone()));
+        }
         let json = serde_json::to_vec(snapshot).unwrap_or_default();
         files::write_atomic(&self.path.join("counters.json"), &json)
     }
@@ -141,14 +167,40 @@ impl StateDir {
     }
 }
 
+/// Makes the directory that daemons share, and finds or makes the secret in it.
+fn open_cache(path: &Path) -> Result<LocalSecret, files::Error> {
+    files::private_dir(path)?;
+    files::check_writable(path)?;
+    let kept = files::read_or_create_secret(&path.join("hmac.key"))?;
+    if kept.replaced {
+        warn!(
+            path = %path.join("hmac.key").display(),
+            "the local secret could not be read and is replaced: what it was made for is asked anew"
+        );
+    }
+    Ok(LocalSecret::new(*kept.secret))
+}
+
+/// A secret that is gone with the process.
+fn passing_secret() -> Result<LocalSecret, Error> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(Error::Random)?;
+    Ok(LocalSecret::new(*bytes))
+}
+
 /// Takes the lock of a state directory: one daemon each.
 pub fn lock(state_dir: &Path) -> Result<Lock, Error> {
     files::lock(&lock_file(state_dir)).map_err(|error| match error {
         files::Error::Locked(_) => Error::Running {
             state_dir: state_dir.display().to_string(),
         },
-        error => error.into(),
+        error => unusable(state_dir, error),
     })
+}
+
+fn unusable(state_dir: &Path, source: files::Error) -> Error {
+    let path = state_dir.display().to_string();
+    Error::StateDir { path, source }
 }
 
 /// The file whose lock says that a daemon or its keeper lives.
@@ -161,10 +213,11 @@ fn admin_token_file(state_dir: &Path) -> PathBuf {
 }
 
 /// The bearer token of the administration port, made on first use. It survives a restart, so that
-/// whoever read it can go on.
+/// whoever read it can go on; one that is cut off, or that others could read, is replaced.
 pub fn admin_token(state_dir: &Path) -> Result<Zeroizing<String>, Error> {
     let path = admin_token_file(state_dir);
-    if let Ok(kept) = std::fs::read_to_string(&path).map(Zeroizing::new)
+    let kept = files::read_small_private(&path, 64).unwrap_or_default();
+    if let Ok(kept) = String::from_utf8(kept).map(Zeroizing::new)
         && kept.len() == 64
         && kept.bytes().all(|byte| byte.is_ascii_hexdigit())
     {
@@ -173,7 +226,7 @@ pub fn admin_token(state_dir: &Path) -> Result<Zeroizing<String>, Error> {
     let mut random = Zeroizing::new([0; 32]);
     getrandom::fill(random.as_mut_slice()).map_err(Error::Random)?;
     let token = Zeroizing::new(Digest::from(*random).hex());
-    files::write_atomic(&path, token.as_bytes())?;
+    files::write_atomic(&path, token.as_bytes()).map_err(|source| unusable(state_dir, source))?;
     Ok(token)
 }
 

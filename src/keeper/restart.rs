@@ -23,10 +23,17 @@ pub enum Next {
     },
 }
 
+/// Forgets the crashes that say nothing any more. One in the future is one of them: the clock went back,
+/// so nobody knows how long ago it was.
+pub(super) fn forget_old(times: &mut Vec<Timestamp>, now: Timestamp) {
+    times.retain(|&time| time <= now && now.since(time) < WINDOW);
+}
+
 /// What to do after the crashes at `times`, the latest of which is `now`.
 pub fn after_crash(times: &[Timestamp], now: Timestamp) -> Next {
-    let recent = times.iter().filter(|&&time| now.since(time) < WINDOW);
-    if recent.count() >= CRASHES {
+    let mut recent = times.to_vec();
+    forget_old(&mut recent, now);
+    if recent.len() >= CRASHES {
         Next::PassThrough {
             until: now.plus(REST),
         }
@@ -53,6 +60,17 @@ mod tests {
         assert_eq!(at(&[100, 101]), Next::Restart);
         let until = Timestamp::from_secs(159 + 300);
         assert_eq!(at(&[100, 101, 159]), Next::PassThrough { until });
+    }
+
+    #[test]
+    fn a_clock_that_jumps_makes_no_crash_count_twice_as_long() {
+        assert_eq!(at(&[5000, 5001, 100]), Next::Restart, "went back");
+        assert_eq!(at(&[100, 101, 90_000]), Next::Restart, "went forth");
+        let until = Timestamp::from_secs(102 + 300);
+        assert_eq!(at(&[5000, 100, 101, 102]), Next::PassThrough { until });
+        let mut times = [5000, 100, 20].map(Timestamp::from_secs).to_vec();
+        forget_old(&mut times, Timestamp::from_secs(110));
+        assert_eq!(times, [Timestamp::from_secs(100)]);
     }
 
     #[test]

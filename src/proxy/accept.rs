@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::front::Connection;
@@ -15,6 +15,7 @@ use super::host::Door;
 use super::parking::{Adopted, Entrance, Parked, Parking};
 use super::wire::Wire;
 use super::{Listeners, Shared};
+use crate::time::Degraded;
 
 /// Connections over the bound that are still told so; more are closed without a word.
 const TURNED_AWAY: usize = 64;
@@ -44,15 +45,18 @@ pub(super) async fn run(
         tokio::select! {
             accepted = tcp.accept() => match accepted {
                 Ok((stream, _)) => floor.admit_tcp(stream, Door::Tcp),
-                Err(error) => pause(&error).await,
+                Err(error) => floor.pause(&error).await,
             },
             accepted = accept_unix(unix.as_ref()) => match accepted {
-                Ok((stream, _)) => floor.admit(stream, Door::Unix),
-                Err(error) => pause(&error).await,
+                Ok((stream, _)) => {
+                    floor.accepted();
+                    floor.admit(stream, Door::Unix);
+                }
+                Err(error) => floor.pause(&error).await,
             },
             accepted = accept_tcp(admin.as_ref()) => match accepted {
                 Ok((stream, _)) => floor.admit_tcp(stream, Door::Admin),
-                Err(error) => pause(&error).await,
+                Err(error) => floor.pause(&error).await,
             },
             orphan = next_orphan(shared.parking.as_ref()) => floor.adopt(orphan),
             () = stopped(&mut shutdown) => break,
@@ -125,11 +129,6 @@ pub(super) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-async fn pause(error: &io::Error) {
-    tracing::warn!(%error, "cannot accept a connection");
-    tokio::time::sleep(PAUSE).await;
-}
-
 fn gone(error: &io::Error) {
     tracing::debug!(%error, "a connection is gone already");
 }
@@ -156,6 +155,10 @@ struct Floor {
     places: Arc<Semaphore>,
     admin_places: Arc<Semaphore>,
     turned_away: Arc<Semaphore>,
+    /// Connections cannot be accepted.
+    deaf: Degraded,
+    /// There are as many connections as there may be.
+    full: Degraded,
 }
 
 impl Floor {
@@ -168,10 +171,30 @@ impl Floor {
             places,
             admin_places: Arc::new(Semaphore::new(ADMIN)),
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            deaf: Degraded::default(),
+            full: Degraded::default(),
+        }
+    }
+
+    /// An accept failed. Whoever is not accepted waits in the backlog.
+    async fn pause(&mut self, error: &io::Error) {
+        if let Some(times) = self.deaf.fails(self.shared.clock.now()) {
+            let open = self.connections.len();
+            tracing::warn!(%error, times, open, "cannot accept connections: clients wait");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+
+    fn accepted(&mut self) {
+        if self.deaf.goes_on()
+            && let Some(lasted) = self.deaf.works(self.shared.clock.now())
+        {
+            tracing::info!(seconds = lasted.as_secs(), "accepting connections again");
         }
     }
 
     fn admit_tcp(&mut self, stream: TcpStream, door: fn(std::net::SocketAddr) -> Door) {
+        self.accepted();
         // Without it the kernel holds back the end of an answer for the client's next ACK.
         let prepared = stream.set_nodelay(true).and_then(|()| stream.local_addr());
         match prepared {
@@ -212,25 +235,39 @@ impl Floor {
         } else {
             &self.places
         };
-        if let Ok(place) = places.clone().try_acquire_owned() {
+        let free = places.clone().try_acquire_owned();
+        self.watch(free.is_ok());
+        if let Ok(place) = free {
             let stop = self.shutdown.clone();
-            self.spawn(place, connection.serve(stop));
+            self.spawn(connection.holding(place).serve(stop));
         } else if let Ok(place) = self.turned_away.clone().try_acquire_owned() {
-            self.spawn(place, connection.turn_away());
+            self.spawn(connection.holding(place).turn_away());
         }
     }
 
-    fn spawn(
-        &mut self,
-        place: OwnedSemaphorePermit,
-        connection: impl Future<Output = ()> + Send + 'static,
-    ) {
+    /// Tells when there are too many connections, and when there is room again.
+    fn watch(&mut self, room: bool) {
+        if room && !self.full.goes_on() {
+            return;
+        }
+        let now = self.shared.clock.now();
+        if room {
+            if let Some(lasted) = self.full.works(now) {
+                tracing::info!(
+                    seconds = lasted.as_secs(),
+                    "there is room for connections again"
+                );
+            }
+        } else if let Some(times) = self.full.fails(now) {
+            let limit = self.shared.config.max_connections;
+            tracing::warn!(limit, times, "too many connections: more are answered 503");
+        }
+    }
+
+    fn spawn(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
         // Those that have ended are cleared away now and not one by one as they end: each would wake
         // the listeners, which costs a client with a connection for each request as much as its read.
         while self.connections.try_join_next().is_some() {}
-        self.connections.spawn(async move {
-            connection.await;
-            drop(place);
-        });
+        self.connections.spawn(connection);
     }
 }

@@ -17,7 +17,7 @@ use super::host::Base;
 use super::message::Progress;
 use super::parking::Repeatable;
 use super::rewrite::{self, Held, Rewriter};
-use super::{Service, Shared, render};
+use super::{Service, Shared, log, render};
 use crate::github::{self, Body};
 use crate::http_cache::CacheStatus;
 use crate::tiered::{self, Answer, Caller, Failure};
@@ -51,9 +51,23 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     progress: Arc<Progress>,
 ) -> Response<Outgoing> {
+    let line = log::Line::begin(request.method(), &job.target, &shared.clock);
+    let answer = respond(&shared, &job, request, &progress).await;
+    if let Some(line) = line {
+        line.end(&answer, &shared.clock);
+    }
+    answer
+}
+
+async fn respond(
+    shared: &Shared,
+    job: &Job,
+    request: Request<Incoming>,
+    progress: &Progress,
+) -> Response<Outgoing> {
     let (head, body) = request.into_parts();
     let method = head.method.clone();
-    let headers = outbound(head.headers, &job);
+    let headers = outbound(head.headers, job);
     let answer = match (&shared.service, job.caller.clone()) {
         (Service::Tiered(tiered), Some(caller)) => {
             let request = tiered::Request {
@@ -66,7 +80,7 @@ pub(super) async fn answer(
             };
             tiered.answer(request).await
         }
-        (Service::PassThrough(client), _) => pass(client, head.method, &job, headers, body).await,
+        (Service::PassThrough(client), _) => pass(client, head.method, job, headers, body).await,
         (Service::Tiered(_), None) => {
             return refuse(&Refusal::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -79,14 +93,17 @@ pub(super) async fn answer(
         Answer::Served(served) => {
             let body = Some(&served.body)
                 .filter(|_| job.rewrites_body && is_json(&served))
-                .and_then(|body| rewriter.body(body))
+                .and_then(|body| {
+                    let make = || rewriter.body(body);
+                    shared.rewritten.of(body, job.base.api(), make)
+                })
                 .unwrap_or_else(|| served.body.clone());
             let mut date = DateText::default();
             let date = date.at(shared.clock.now());
             render::response(&served, &job.base, &method, body, date).map(whole)
         }
         Answer::Passed { response, cache } => {
-            passed(&shared, &job, &method, response, cache, &mut rewriter).await
+            passed(shared, job, &method, response, cache, &mut rewriter).await
         }
         Answer::Failed(failure) => {
             refuse(&progress.fault().unwrap_or_else(|| Refusal::from(failure)))

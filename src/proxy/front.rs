@@ -12,12 +12,13 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::date::DateText;
@@ -37,6 +38,10 @@ use repeat::Repeat;
 
 /// Answers are collected up to this size before they are written.
 const BATCH: usize = 64 << 10;
+
+/// A connection that rests for so long gives its buffers back: a client that asks again and again does so
+/// sooner, and one that does not can wait for an allocation.
+const SLEEPS_AFTER: Duration = Duration::from_secs(1);
 
 /// What a connection keeps from request to request.
 pub(super) struct Connection<W> {
@@ -58,6 +63,8 @@ pub(super) struct Connection<W> {
     writing: Patience,
     /// Where the first request is parked, if another daemon read it.
     place: Option<Place>,
+    // Held, never read: one of the connections that may be open.
+    _seat: Option<OwnedSemaphorePermit>,
 }
 
 /// What is to be done next.
@@ -110,6 +117,15 @@ impl<W: Wire> Connection<W> {
             reading: Patience::default(),
             writing: Patience::default(),
             place: None,
+            _seat: None,
+        }
+    }
+
+    /// Counts as one of the connections that may be open.
+    pub(super) fn holding(self, seat: OwnedSemaphorePermit) -> Self {
+        Self {
+            _seat: Some(seat),
+            ..self
         }
     }
 
@@ -120,7 +136,8 @@ impl<W: Wire> Connection<W> {
         self
     }
 
-    /// Serves the connection to its end.
+    /// Serves the connection to its end. The future of each connection is held for as long as it is open,
+    /// so what is rare in it is boxed.
     pub(super) async fn serve(mut self, mut shutdown: watch::Receiver<bool>) {
         let mut stopped = std::pin::pin!(accept::stopped(&mut shutdown));
         loop {
@@ -142,13 +159,13 @@ impl<W: Wire> Connection<W> {
             match step {
                 Step::Answered { close: false } | Step::Body { close: false, .. } => {}
                 Step::Answered { close: true } | Step::Body { close: true, .. } => {
-                    return self.finish(false).await;
+                    return Box::pin(self.finish(false)).await;
                 }
-                Step::Refused => return self.finish(true).await,
+                Step::Refused => return Box::pin(self.finish(true)).await,
                 Step::Read => match self.read(stopped.as_mut()).await {
                     Arrival::Bytes => {}
                     Arrival::Nothing => return,
-                    Arrival::TooSlow => return self.too_slow().await,
+                    Arrival::TooSlow => return Box::pin(self.too_slow()).await,
                 },
                 Step::Forward(message, job) => {
                     let fate = self.fate(job.repeatable, message.0);
@@ -248,20 +265,39 @@ impl<W: Wire> Connection<W> {
         } else {
             *self.begun.get_or_insert_with(Instant::now) + config.head_timeout
         };
+        let mut asleep = resting.then(|| Instant::now() + SLEEPS_AFTER);
         let Self {
             wire,
             inbox,
+            outbox,
+            last,
             reading,
             ..
         } = self;
+        let mut released = false;
         std::future::poll_fn(|cx| {
-            if let Poll::Ready(read) = inbox.poll_fill(cx, wire, config.head_limit) {
+            let read = if released {
+                inbox.poll_wake(cx, wire)
+            } else {
+                inbox.poll_fill(cx, wire, config.head_limit)
+            };
+            if let Poll::Ready(read) = read {
                 return Poll::Ready(match read {
                     Ok(0) | Err(_) => Arrival::Nothing,
                     Ok(_) => Arrival::Bytes,
                 });
             }
-            if reading.is_past(cx, until) {
+            if let Some(at) = asleep
+                && reading.is_past(cx, at.min(until))
+            {
+                asleep = None;
+                released = true;
+                (*outbox, *last) = (Vec::new(), Repeat::default());
+                // Once more, in the way that holds nothing; then until the idle time is over.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if asleep.is_none() && reading.is_past(cx, until) {
                 return Poll::Ready(if resting {
                     Arrival::Nothing
                 } else {

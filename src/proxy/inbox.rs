@@ -45,6 +45,25 @@ impl Inbox {
         }
     }
 
+    /// Waits for the next head without holding room for it: connections at rest are many.
+    pub(super) fn poll_wake<R: AsyncRead + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+    ) -> Poll<io::Result<usize>> {
+        self.bytes = Vec::new();
+        (self.start, self.end) = (0, 0);
+        let mut first = [0; RESTING];
+        let mut room = ReadBuf::new(&mut first);
+        ready!(Pin::new(reader).poll_read(cx, &mut room))?;
+        let count = room.filled().len();
+        if count > 0 {
+            self.bytes = first.to_vec();
+            self.end = count;
+        }
+        Poll::Ready(Ok(count))
+    }
+
     /// Gives back what a large message needed.
     pub(super) fn rest(&mut self) {
         if self.is_empty() && self.bytes.len() > STREAMING {
@@ -122,6 +141,24 @@ mod tests {
         assert_eq!(inbox.filled(), b"the first second");
         assert_eq!(fill(&mut inbox, b"!"), 1);
         assert_eq!(inbox.filled(), b"the first second!");
+    }
+
+    #[test]
+    fn nothing_is_held_while_nothing_comes() {
+        let mut inbox = Inbox::default();
+        fill(&mut inbox, b"one");
+        inbox.consume(3);
+        let (mut here, there) = tokio::io::duplex(64);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut there = there;
+        assert!(inbox.poll_wake(&mut cx, &mut there).is_pending());
+        assert_eq!(inbox.bytes.capacity(), 0);
+        let wrote = Pin::new(&mut here);
+        assert!(tokio::io::AsyncWrite::poll_write(wrote, &mut cx, b"two").is_ready());
+        assert!(inbox.poll_wake(&mut cx, &mut there).is_ready());
+        assert_eq!(inbox.filled(), b"two");
+        assert_eq!(fill(&mut inbox, b"!"), 1);
+        assert_eq!(inbox.filled(), b"two!");
     }
 
     #[test]

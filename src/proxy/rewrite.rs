@@ -3,6 +3,7 @@
 //! Clients follow `Link` and `Location` as they are. An address of the API would take them past us,
 //! with their token. Signed addresses of other hosts stay untouched: the signature covers the host.
 
+mod alive;
 mod body;
 
 use http::header::{HeaderMap, HeaderValue, LINK, LOCATION};
@@ -11,6 +12,7 @@ use super::RewriteBodies;
 use super::host::{self, Base};
 use crate::github::Client;
 
+pub(super) use alive::Alive;
 pub(super) use body::{Held, hold, rejoin};
 
 /// PyGithub raises an error for a body URL of another host than its base URL.

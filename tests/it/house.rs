@@ -163,6 +163,23 @@ impl House {
         self.clock.advance(by);
     }
 
+    /// What the daemon's clock shows.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Sets the daemon's clock alone, forth or back: GitHub's goes right.
+    pub(crate) fn set_clock(&self, to: Timestamp) {
+        self.clock.set(to);
+    }
+
+    /// Where administration is, and its token.
+    pub(crate) fn admin(&self) -> (&str, String) {
+        let token = self.daemon.admin_token_file.as_ref().unwrap();
+        let token = std::fs::read_to_string(token).unwrap();
+        (self.daemon.admin_url.as_ref().unwrap(), token)
+    }
+
     pub(crate) async fn get(&self, token: &Token, path: &str) -> Reply {
         self.send(Method::GET, Some(token), path, &[], "").await
     }

@@ -25,6 +25,7 @@ mod config;
 mod disk;
 mod durable;
 mod failing;
+mod faults_machine;
 mod faults_upstream;
 mod github;
 mod graphql;

@@ -27,7 +27,7 @@ pub(super) fn open(store: &StoreDir, context: &Context<'_>) -> anyhow::Result<Op
     })?;
     let cache = context.directories(&settings)?.cache;
     files::private_dir(&cache)?;
-    let secret = files::read_or_create_secret(&cache.join("hmac.key"))?;
+    let kept = files::read_or_create_secret(&cache.join("hmac.key"))?;
     let directory = cache.join("store");
     let clock = Clock::system();
     let config = disk::Config {
@@ -36,7 +36,7 @@ pub(super) fn open(store: &StoreDir, context: &Context<'_>) -> anyhow::Result<Op
         // not evict for it.
         limit: u64::MAX,
     };
-    let disk = Disk::open(&config, &LocalSecret::new(secret), clock.clone())
+    let disk = Disk::open(&config, &LocalSecret::new(*kept.secret), clock.clone())
         .with_context(|| format!("cannot open the store in {}", directory.display()))?;
     Ok(Opened {
         disk,

@@ -284,7 +284,7 @@ mod tests {
             keeper_pid: Some(41),
             owner: Owner::User,
             state_dir: "/s".into(),
-            cache_dir: "/c".into(),
+            cache_dir: Some("/c".into()),
             version: "1.0.0".to_owned(),
         })
     }

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::{Body, Connection, Step};
-use crate::proxy::Service;
 use crate::proxy::sealed::SealedFiles;
 use crate::proxy::wire::Wire;
+use crate::proxy::{Service, log};
 use crate::tiered::Basis;
 use crate::time::Timestamp;
 
@@ -70,7 +70,8 @@ impl<W: Wire> Connection<W> {
     pub(super) fn repeat(&mut self, now: Timestamp) -> Option<Step> {
         let answer = self.last.answer.as_ref()?;
         let came = self.inbox.filled();
-        if !came.starts_with(&self.last.request) || self.shared.is_draining() {
+        let whole_way = self.shared.is_draining() || log::is_wanted();
+        if !came.starts_with(&self.last.request) || whole_way {
             return None;
         }
         let (Service::Tiered(tiered), Some(caller)) = (&self.shared.service, &self.caller) else {

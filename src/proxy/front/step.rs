@@ -17,7 +17,7 @@ use crate::proxy::parking::Repeatable;
 use crate::proxy::render::{self, Ending};
 use crate::proxy::rewrite::{self, Rewriter};
 use crate::proxy::wire::Wire;
-use crate::proxy::{Service, Shared, admin};
+use crate::proxy::{Service, Shared, admin, log};
 use crate::tiered::{Basis, Caller, Served, Tiered};
 use crate::time::Timestamp;
 
@@ -156,8 +156,17 @@ impl Turn<'_> {
         close: bool,
         basis: Option<Basis>,
     ) -> Step {
+        if log::is_wanted() {
+            log::hit(method.as_str(), &place.target, served.status, &served.cache);
+        }
         let rewritten = (rewrites_body && forward::is_json(served))
-            .then(|| Rewriter::new(&self.shared.client, &place.base).body(&served.body))
+            .then(|| {
+                let mut rewriter = Rewriter::new(&self.shared.client, &place.base);
+                let rewritten = &self.shared.rewritten;
+                rewritten.of(&served.body, place.base.api(), || {
+                    rewriter.body(&served.body)
+                })
+            })
             .flatten();
         let body = rewritten.as_ref().unwrap_or(&served.body);
         let ending = Ending {
@@ -210,6 +219,7 @@ impl Turn<'_> {
         {
             tiered.refused();
         }
+        log::refusal(refusal.status);
         refusal.write(self.outbox, self.date.at(self.now), head_only, close);
         if close {
             Step::Refused

@@ -28,7 +28,7 @@ impl Shelf {
             directory: store.clone(),
             limit: 1 << 30,
         };
-        let disk = Disk::open(&config, &LocalSecret::new(secret), Clock::system()).unwrap();
+        let disk = Disk::open(&config, &LocalSecret::new(*secret.secret), Clock::system()).unwrap();
         Self { disk, store }
     }
 
