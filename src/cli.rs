@@ -19,8 +19,8 @@ pub use cache::{
     Cache, CacheCommand, Export, Import, Key, ListFormat, Prune, SecretSource, Stale, StoreDir,
     SummaryFormat, Verify, Warm,
 };
-pub use doctor::{Doctor, DoctorFormat};
 pub use config::{Config, ConfigCommand, ConfigFormat};
+pub use doctor::{Doctor, DoctorFormat};
 
 /// One GitHub API budget for a whole fleet of runners.
 #[derive(Debug, Parser)]

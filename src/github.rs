@@ -32,8 +32,8 @@ use url::Url;
 pub use body::fell_silent;
 pub use error::{Cause, Error, Fault, Late, Phase};
 pub use gate::Gate;
-pub use origin::Enterprise;
 pub use names::Resolver;
+pub use origin::Enterprise;
 pub use proxies::{Proxies, Unusable};
 pub use reqwest::Body;
 

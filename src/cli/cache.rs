@@ -21,8 +21,8 @@ Examples:
   ghswarm cache warm repos/octocat/hello-world   # ask before it is needed
   ghswarm cache export snapshot && ghswarm cache import snapshot
 
-get, put, delete, list, clear, stale and warm ask the running daemon; export, import, prune and verify
-work on the cache directory itself, whether daemons run or not.")]
+get, put, delete, list, clear and warm ask the running daemon; export, import, prune, verify and
+stale work on the cache directory itself, whether daemons run or not.")]
 pub struct Cache {
     /// What to do with it
     #[command(subcommand)]
@@ -66,8 +66,8 @@ Examples:
     #[command(after_help = "Examples:\n  ghswarm cache list --limit 20 --format json")]
     List {
         /// The most rows
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: usize,
+        #[arg(long, value_name = "N", value_parser = units::count, default_value = "100")]
+        limit: u64,
         /// The form of the list
         #[arg(long, value_enum, default_value_t = ListFormat::Table)]
         format: ListFormat,
@@ -92,9 +92,9 @@ Examples:
     },
     /// Ask GitHub again before anything of a repository or organisation is served
     #[command(after_help = "\
-A git hook does this after every push and fetch of a clone: what git reports as a change of a remote's
-branches makes that remote's repository stale; a push of tags, or to a URL, does when it begins and
-when it has ended. Nothing that the hook does can stop or fail git.
+A git hook does this after every push and fetch of a clone: what git reports as a change of a
+remote's branches makes that remote's repository stale; a push of tags, or to a URL, does when it
+begins and when it has ended. Nothing that the hook does can stop or fail git.
 
 Examples:
   ghswarm cache stale octocat/hello-world
@@ -112,8 +112,8 @@ Examples:
     Prune(Prune),
     /// Check every digest, and drop what is damaged
     #[command(after_help = "\
-Nothing damaged is ever served: a digest is checked whenever something is read. This looks at all of it
-at once, drops what is damaged, and says what that was.
+Nothing damaged is ever served: a digest is checked whenever something is read. This looks at all
+of it at once, drops what is damaged, and says what that was.
 
 Exit codes: 0 all is sound now; with --check, 1 if anything was damaged.
 
@@ -135,10 +135,10 @@ Examples:
     Warm(Warm),
     /// Write what may leave this machine to one file
     #[command(after_help = "\
-Without a secret, only what anybody could read when GitHub last confirmed it. With a secret (the same
-on all machines, at least 16 bytes; a job's GITHUB_TOKEN is another one in every job and cannot be
-it), every answer that may be shared, and the values of `cache put`. Never what belongs to one token:
-who was shown what, GraphQL, signed URLs. The summary says what was left out, and why.
+Without a secret, only what anybody could read when GitHub last confirmed it. With a secret (the
+same on all machines, at least 16 bytes; a job's GITHUB_TOKEN is another one in every job and cannot
+be it), every answer that may be shared, and the values of `cache put`. Never what belongs to one
+token: who was shown what, GraphQL, signed URLs. The summary says what was left out, and why.
 
 Examples:
   ghswarm cache export snapshot
@@ -148,12 +148,12 @@ Examples:
     /// Read snapshots, and the files of older caches
     #[command(after_help = "\
 A PATH is a snapshot of `cache export`, a JSON file of the older Python caches, a directory of such
-files, or - for a snapshot on stdin. Answers come in as candidates: GitHub confirms each of them, for
-each caller, by a free 304 before it is shown. Values keep what is left of their lifetime. What cannot
-be read is named and skipped.
+files, or - for a snapshot on stdin. Answers come in as candidates: GitHub confirms each of them,
+for each caller, by a free 304 before it is shown. Values keep what is left of their lifetime. What
+cannot be read is named and skipped.
 
-The keys of older files are OPERATION:ARGUMENTS, and become values of `cache get ARGUMENTS --operation
-OPERATION`.
+The keys of older files are OPERATION:ARGUMENTS, and become values of `cache get ARGUMENTS
+--operation OPERATION`.
 
 Examples:
   ghswarm cache import snapshot

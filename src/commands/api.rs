@@ -44,7 +44,7 @@ pub(super) async fn run(api: Api, context: &Context<'_>) -> anyhow::Result<ExitC
     };
     let filter = api.jq.as_deref().map(Filter::compile).transpose()?;
     let printer = Printer::new(&api, filter);
-    let github = context.settings_of(&api.target)?.github();
+    let github = context.github(&api.target)?;
     let transport = Transport::new(context.daemon(&api.target).ok(), github);
     pages::run(plan, &transport, &printer).await
 }

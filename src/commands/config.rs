@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::print;
 use crate::cli::{Config, ConfigCommand, ConfigFormat};
-use crate::config::{Error, Origin, Read, Reading, Setting, Settings, Slot, schema};
+use crate::config::{Error, Origin, Read, Reading, Setting, Settings, Slot, directories, schema};
 
 pub(super) fn run(config: Config, context: &Context<'_>) -> anyhow::Result<ExitCode> {
     match config.command {
@@ -100,10 +100,17 @@ fn rows(read: &Read, context: &Context<'_>) -> Vec<Shown> {
                 setting,
                 operation: None,
             };
+            let mut origin = read.origin(&slot).clone();
+            if setting == Setting::StateDir
+                && origin == Origin::Default
+                && let Some(variable) = directories::state_variable(context.environment())
+            {
+                origin = Origin::Variable(variable.to_owned());
+            }
             rows.push(Shown {
                 name: slot.name(),
                 value: texts.join(" "),
-                origin: read.origin(&slot).clone(),
+                origin,
             });
             continue;
         }

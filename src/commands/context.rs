@@ -6,8 +6,11 @@ use anyhow::Context as _;
 
 use super::print;
 use crate::cli::Target;
-use crate::config::{Directories, Environment, Reading, Settings, directories, env, sources};
+use crate::config::{
+    self, Directories, Environment, Owner, Reading, Settings, directories, env, sources,
+};
 use crate::daemon::{Living, Ready};
+use crate::github;
 
 /// The surroundings of a command.
 pub(super) struct Context<'a> {
@@ -35,12 +38,15 @@ impl<'a> Context<'a> {
     /// What a daemon is started with: the flags, and where they say nothing the environment, the env
     /// file and the files. Paths are absolute. Says what people should know about it.
     pub(super) fn settings(&self, flags: Settings) -> anyhow::Result<Settings> {
-        let (mut settings, notices) = self.read(flags, Reading::Everything).into_settings()?;
+        let read = self.read(flags, Reading::Everything);
+        let (settings, notices) = match Owner::of(self.environment) {
+            Owner::Job => read.into_settings_of_job(),
+            Owner::Host | Owner::User => read.into_settings(),
+        }?;
         for notice in notices {
             print::complaint(&notice);
         }
-        settings.proxies = self.environment.proxies();
-        Ok(settings)
+        Ok(self.proxied(settings))
     }
 
     /// The same with every notice, problem and origin, and nothing said.
@@ -58,19 +64,41 @@ impl<'a> Context<'a> {
     }
 
     /// The settings of a daemon that `target` means, as far as its directories depend on them: files of
-    /// the workspace have no say in those.
-    pub(super) fn settings_of(&self, target: &Target) -> anyhow::Result<Settings> {
+    /// the workspace have no say in those. What is written wrongly is left out: who has nothing to start
+    /// needs no more than the places.
+    pub(super) fn settings_of(&self, target: &Target) -> Settings {
+        self.read(target.settings(), Reading::Named).settings
+    }
+
+    /// How GitHub is asked when no daemon answers. A setting that is wrong fails nothing, except with
+    /// `--strict`; the inner error is that of one that may say where GitHub is, and stops only who has
+    /// to know.
+    pub(super) fn github(
+        &self,
+        target: &Target,
+    ) -> anyhow::Result<Result<github::Config, config::Error>> {
         let read = self.read(target.settings(), Reading::Named);
-        let mut settings = read.into_settings()?.0;
+        if read.settings.is_strict() || !read.knows_origin() {
+            let strict = read.settings.is_strict();
+            return match read.into_settings() {
+                Ok((settings, _)) => Ok(Ok(self.proxied(settings).github())),
+                Err(error) if strict => Err(error.into()),
+                Err(error) => Ok(Err(error)),
+            };
+        }
+        Ok(Ok(self.proxied(read.settings).github()))
+    }
+
+    fn proxied(&self, mut settings: Settings) -> Settings {
         settings.proxies = self.environment.proxies();
-        Ok(settings)
+        settings
     }
 
     /// The daemon that `target` means, dead or alive, after a notice if it caches nothing.
     pub(super) fn daemon(&self, target: &Target) -> anyhow::Result<Living> {
-        // A file that is wrong must not keep anybody from stopping a daemon.
-        let read = self.read(target.settings(), Reading::Environment);
-        let settings = read.into_settings()?.0;
+        // What is written wrongly concerns the next start, which says so. It must not keep anybody from
+        // using or stopping the daemon that runs.
+        let settings = self.read(target.settings(), Reading::Environment).settings;
         if let Some(socket) = settings.socket {
             return Ok(Living::at(socket));
         }

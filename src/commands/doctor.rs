@@ -32,7 +32,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::print;
 use crate::cli::{Doctor, DoctorFormat};
-use crate::config::{Directories, Settings, directories, env};
+use crate::config::{Directories, Reading, Settings, directories, env};
 use crate::github;
 
 use finding::{Finding, Summary};
@@ -74,14 +74,17 @@ fn style(context: &Context<'_>) -> show::Style {
 }
 
 async fn examine(doctor: &Doctor, context: &Context<'_>) -> Vec<Finding> {
-    let (settings, mut errors) = settings(&doctor.settings, context);
+    let (settings, told) = settings(&doctor.settings, context);
+    let mut errors = told.problems;
+    if doctor.probe && !told.knows_origin {
+        errors.push("GitHub is not asked while it is not certain where it is".to_owned());
+    }
     let places = directories(&settings, context, &mut errors);
     let client = github::Client::new(probing::patient(settings.github()));
     let client = client.map_err(|error| errors.push(error.to_string())).ok();
 
     let mut findings = config::check(&errors);
     let scene = Scene::gather(settings, places, context.environment()).await;
-    findings.extend(findings_of_config(context, &scene.settings));
     findings.extend(
         scene
             .daemon()
@@ -121,7 +124,8 @@ async fn examine(doctor: &Doctor, context: &Context<'_>) -> Vec<Finding> {
     findings.extend(gh::check(&scene.gh(client.as_ref()).await));
     findings.extend(clients::check(&scene.clients()));
     findings.extend(environment::check(&scene.surroundings()));
-    if let Some(client) = client.filter(|_| doctor.probe) {
+    // The token goes nowhere for a slip.
+    if let Some(client) = client.filter(|_| doctor.probe && told.knows_origin) {
         let facts = probing::ask(&client, &scene, token.as_ref(), &proxies).await;
         findings.extend(probe::check(&facts));
     }
@@ -130,28 +134,27 @@ async fn examine(doctor: &Doctor, context: &Context<'_>) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong with configuration files. There are none yet.
-fn findings_of_config(_context: &Context<'_>, _settings: &Settings) -> Vec<Finding> {
-    Vec::new()
+/// What the flags, the environment and the files say wrongly.
+struct Told {
+    problems: Vec<String>,
+    /// Whether it is certain in spite of them where GitHub is.
+    knows_origin: bool,
 }
 
-/// The flags and what the environment adds. If that cannot be read, at least the places that it names,
-/// so that the rest is looked for where it is.
-fn settings(flags: &Settings, context: &Context<'_>) -> (Settings, Vec<String>) {
-    match context.settings(flags.clone()) {
-        Ok(settings) => (settings, Vec::new()),
-        Err(error) => {
-            let environment = context.environment();
-            let places = Settings {
-                state_dir: environment.path(env::STATE_DIR),
-                cache_dir: environment.path(env::CACHE_DIR),
-                socket: environment.path(env::SOCKET),
-                ..Settings::default()
-            };
-            let settings = flags.clone().or(places).anchored(context.working_dir());
-            (settings, vec![format!("{error:#}")])
-        }
+/// What a daemon would be started with, without what is written wrongly, so that the rest is looked for
+/// where it is.
+fn settings(flags: &Settings, context: &Context<'_>) -> (Settings, Told) {
+    let read = context.read(flags.clone(), Reading::Everything);
+    for notice in &read.notices {
+        print::complaint(notice);
     }
+    let told = Told {
+        problems: read.problems.iter().map(ToString::to_string).collect(),
+        knows_origin: read.knows_origin(),
+    };
+    let mut settings = read.settings;
+    settings.proxies = context.environment().proxies();
+    (settings, told)
 }
 
 /// Where the files are. A socket whose path is too long is found by its own check.

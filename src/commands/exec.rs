@@ -20,10 +20,13 @@ const NOT_RUNNABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 pub(super) async fn run(exec: Exec, context: &Context<'_>) -> anyhow::Result<ExitCode> {
-    let strict = context.settings_of(&exec.target)?.is_strict();
+    let strict = context.settings_of(&exec.target).is_strict();
     let (variables, started) = match prepare(&exec.target, context).await {
         Ok(prepared) => prepared,
-        Err(error) if strict => return Err(error),
+        Err(error) if strict => {
+            print::complaint(&format!("{error:#}"));
+            return Ok(ExitCode::FAILURE);
+        }
         Err(error) => {
             print::complaint(&format!("running without the cache: {error:#}"));
             (BTreeMap::new(), None)

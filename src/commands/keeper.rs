@@ -21,8 +21,10 @@ pub(super) fn run(start: Start, context: &Context<'_>) -> anyhow::Result<ExitCod
     let lock = daemon::lock(&directories.state)?;
     let mut config = Config::compose(&settings, &directories, Owner::of(context.environment()));
     // The daemon inherits the limit.
-    config.proxy.max_connections =
-        daemon::connections(config.proxy.max_connections, daemon::raise_descriptor_limit());
+    config.proxy.max_connections = daemon::connections(
+        config.proxy.max_connections,
+        daemon::raise_descriptor_limit(),
+    );
     let mut ready_files = vec![Ready::path(&directories.state)];
     ready_files.extend(config.ready_file);
     let mut arguments = vec![OsString::from("serve")];

@@ -15,8 +15,10 @@ pub(super) fn run(serve: Serve, context: &Context<'_>) -> anyhow::Result<ExitCod
     // Before the runtime: it clears variables, which is sound only while there is one thread.
     let inherited = daemon::inherited_sockets()?;
     let mut config = Config::compose(&settings, &directories, Owner::of(context.environment()));
-    config.proxy.max_connections =
-        daemon::connections(config.proxy.max_connections, daemon::raise_descriptor_limit());
+    config.proxy.max_connections = daemon::connections(
+        config.proxy.max_connections,
+        daemon::raise_descriptor_limit(),
+    );
     block_on(async {
         let shutdown = daemon::end_asked_for()?;
         let mut daemon = Daemon::bind(config, inherited.listeners)?;

@@ -44,10 +44,9 @@ impl Directories {
 /// `--state-dir` (or `GHSWARM_STATE_DIR`) > `$RUNNER_TEMP/ghswarm` > `$XDG_STATE_HOME/ghswarm` >
 /// `~/.local/state/ghswarm`.
 pub fn state_dir(settings: &Settings, environment: &Environment) -> Result<PathBuf, Error> {
-    let under = |variable| {
-        environment
-            .absolute(variable)
-            .map(|dir| dir.join("ghswarm"))
+    let named = || {
+        let dir = environment.absolute(state_variable(environment)?)?;
+        Some(dir.join("ghswarm"))
     };
     let home = || {
         Some(
@@ -59,13 +58,19 @@ pub fn state_dir(settings: &Settings, environment: &Environment) -> Result<PathB
     settings
         .state_dir
         .clone()
-        .or_else(|| under(env::RUNNER_TEMP))
-        .or_else(|| under(env::XDG_STATE_HOME))
+        .or_else(named)
         .or_else(home)
         .ok_or(Error::NoHome {
             what: "state",
             flag: "--state-dir",
         })
+}
+
+/// The variable that says where the state is when the settings do not; `None` for the home directory.
+pub fn state_variable(environment: &Environment) -> Option<&'static str> {
+    [env::RUNNER_TEMP, env::XDG_STATE_HOME]
+        .into_iter()
+        .find(|variable| environment.absolute(variable).is_some())
 }
 
 /// What the settings say (`--cache-dir` > `GHSWARM_CACHE_DIR` > `P2P_CACHE_DIR` > `CACHE_DIR` >

@@ -70,10 +70,35 @@ pub(super) fn read(text: &[u8]) -> (Vec<Entry>, Vec<Wrong>) {
         },
         Err(error) => {
             let line = error.location().map_or(0, |location| location.line());
-            reader.wrong(line, "", error.without_snippet().to_string());
+            reader.wrong(line, "", told(error.without_snippet()));
         }
     }
     (reader.entries, reader.wrong)
+}
+
+/// An error in words for whoever wrote the file, not for whoever calls the library.
+fn told(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error as E;
+    let text = match error {
+        E::AliasError { error, .. } => return told(error),
+        E::DuplicateMappingKey { key: Some(key), .. } => {
+            return format!("{key} stands twice in one section");
+        }
+        error => error.to_string(),
+    };
+    // The parser below has no kind of its own for its limit.
+    let limited = matches!(
+        error,
+        E::Budget { .. }
+            | E::AliasReplayLimitExceeded { .. }
+            | E::AliasExpansionLimitExceeded { .. }
+            | E::AliasReplayStackDepthExceeded { .. }
+    ) || text.starts_with("recursion limit");
+    if limited {
+        "too much, too deep or too often repeated for a file of settings".to_owned()
+    } else {
+        text
+    }
 }
 
 #[derive(Default)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::setting::Setting;
+use crate::secret::without_tokens;
 
 /// What one value belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +84,8 @@ pub struct Problem {
     pub reason: String,
 }
 
-/// Text of a file for people: short, and with nothing in it that steers a terminal.
+/// Text of a file for people: short, without a token that stands in the wrong place, and with nothing in it
+/// that steers a terminal.
 pub(super) fn shown(text: &str) -> String {
     const MOST: usize = 400;
     let plain = |letter: char| {
@@ -97,7 +99,7 @@ pub(super) fn shown(text: &str) -> String {
     if text.chars().nth(MOST).is_some() {
         start.push('…');
     }
-    start
+    without_tokens(&start)
 }
 
 /// Problems for people: one on its own line, or all of them below one another.

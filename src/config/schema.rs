@@ -42,7 +42,7 @@ fn of(row: &Row) -> Value {
     let mut schema = match row.kind {
         Kind::Boolean => json!({"type": ["boolean", "null"]}),
         Kind::Count { least, most } => {
-            json!({"type": ["integer", "null"], "minimum": least, "maximum": most})
+            json!({"type": ["integer", "string", "null"], "minimum": least, "maximum": most})
         }
         Kind::Time | Kind::Size => number_or_text,
         Kind::OneOf(words) => {

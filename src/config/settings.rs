@@ -112,11 +112,11 @@ pub struct Settings {
     pub upstream_concurrency: Option<usize>,
 
     /// Calls left at which lifetimes double [default: 100]
-    #[arg(long, value_name = "CALLS", help_heading = BUDGET)]
+    #[arg(long, value_name = "CALLS", value_parser = units::count, help_heading = BUDGET)]
     pub warning_threshold: Option<u64>,
 
     /// Calls left at which stored answers come first [default: 50]
-    #[arg(long, value_name = "CALLS", help_heading = BUDGET)]
+    #[arg(long, value_name = "CALLS", value_parser = units::count, help_heading = BUDGET)]
     pub aggressive_threshold: Option<u64>,
 
     /// Whether URLs in bodies point at the proxy, for clients that check them [default: auto]

@@ -18,6 +18,9 @@ use super::{Environment, Error, env, near};
 
 use layer::Layer;
 
+/// Keys of parts that are not built, in the notice about them: the files of the documents have sixty.
+const NOT_BUILT_NAMED: usize = 8;
+
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reading {
@@ -38,6 +41,8 @@ pub struct Read {
     pub notices: Vec<String>,
     /// What cannot be done as it is written; it is left out of `settings`.
     pub problems: Vec<Problem>,
+    /// How many of them, the last ones, are in files of the workspace.
+    of_workspace: usize,
     origins: BTreeMap<Slot, Origin>,
 }
 
@@ -55,6 +60,35 @@ impl Read {
             Err(Error::Problems(self.problems))
         }
     }
+
+    /// The same in a job, which does not fail for what a pull request wrote: problems in files of the
+    /// workspace become one notice, and the defaults hold. With `--strict` they stay problems.
+    pub fn into_settings_of_job(mut self) -> Result<(Settings, Vec<String>), Error> {
+        let theirs = self.problems.len() == self.of_workspace;
+        if theirs && !self.problems.is_empty() && !self.settings.is_strict() {
+            let problems = Error::Problems(std::mem::take(&mut self.problems));
+            self.notices
+                .push(format!("the defaults hold instead: {problems}"));
+        }
+        self.into_settings()
+    }
+
+    /// Whether it is certain where GitHub is in spite of the problems: none of them is about an origin,
+    /// or about something that could have been meant as one. A token must not go elsewhere for a slip.
+    pub fn knows_origin(&self) -> bool {
+        let knows = |problem: &Problem| {
+            let name = match &problem.origin {
+                Origin::Default => return true,
+                Origin::Flag(name) | Origin::Variable(name) | Origin::Line { name, .. } => name,
+            };
+            let known = table::rows().iter().find(|row| row.name == *name);
+            known.is_some_and(|row| {
+                let is = |setting| row.status == Status::Effect(Effect::Same(setting));
+                !is(Setting::Origin) && !is(Setting::OriginFor)
+            })
+        };
+        self.problems.iter().all(knows)
+    }
 }
 
 /// Reads what has a say beside `flags`.
@@ -65,6 +99,7 @@ pub fn read(
     reading: Reading,
 ) -> Read {
     let mut sources = Sources::new(environment, working_dir);
+    let mut of_workspace = 0;
     let mut layers = vec![Layer::of_flags(&flags)];
     if !flags.settled {
         if flags.env_file.is_none() {
@@ -81,11 +116,16 @@ pub fn read(
         if let Some(path) = flags.config.clone().filter(|_| reading >= Reading::Named) {
             layers.push(sources.named_file(&path));
         } else if reading == Reading::Everything {
+            let before = sources.problems.len();
             layers.push(sources.workspace());
+            of_workspace = sources.problems.len() - before;
         }
         flags.settled = true;
     }
-    sources.together(flags, layers)
+    Read {
+        of_workspace,
+        ..sources.together(flags, layers)
+    }
 }
 
 /// Variables by name: where from, and what.
@@ -126,6 +166,7 @@ struct Sources<'a> {
     notices: Vec<String>,
     problems: Vec<Problem>,
     not_built: Vec<Origin>,
+    not_built_usual: Vec<Origin>,
     not_theirs: Vec<Origin>,
     too_much: Vec<String>,
 }
@@ -138,6 +179,7 @@ impl<'a> Sources<'a> {
             notices: Vec::new(),
             problems: Vec::new(),
             not_built: Vec::new(),
+            not_built_usual: Vec::new(),
             not_theirs: Vec::new(),
             too_much: Vec::new(),
         }
@@ -232,13 +274,11 @@ impl<'a> Sources<'a> {
                     self.problems.extend(layer.assign(setting, &texts, origin));
                 }
             }
-            // Off is what it is.
+            // Off is what it is, and nothing is none.
+            Status::NotBuilt if said.is_empty() => {}
             Status::NotBuilt if row.kind == Kind::Boolean && said == "false" => {}
-            Status::NotBuilt => {
-                if said != row.default {
-                    self.not_built.push(origin.clone());
-                }
-            }
+            Status::NotBuilt if said == row.default => self.not_built_usual.push(origin.clone()),
+            Status::NotBuilt => self.not_built.push(origin.clone()),
             Status::Refused { reason, unless } => {
                 if said != unless {
                     self.notices.push(format!("{origin}: not done: {reason}"));
@@ -257,8 +297,14 @@ impl<'a> Sources<'a> {
     }
 
     fn together(mut self, flags: Settings, layers: Vec<Layer>) -> Read {
+        // Most of what is copied from the documents has its usual value: what is not comes first.
+        self.not_built.append(&mut self.not_built_usual);
         if !self.not_built.is_empty() {
-            let keys = together(&self.not_built);
+            let named = self.not_built.len().min(NOT_BUILT_NAMED);
+            let mut keys = together(&self.not_built[..named]);
+            if self.not_built.len() > named {
+                let _ = write!(keys, " and {} more", self.not_built.len() - named);
+            }
             self.notices
                 .push(format!("not built yet, so without effect: {keys}"));
         }
@@ -294,6 +340,7 @@ impl<'a> Sources<'a> {
             settings: settings.anchored(self.working_dir),
             notices: self.notices,
             problems: self.problems,
+            of_workspace: 0,
             origins,
         }
     }

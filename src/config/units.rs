@@ -34,6 +34,21 @@ pub fn size(text: &str) -> Result<u64, String> {
     scaled(number, factor).ok_or_else(nonsense)
 }
 
+/// A number of things: `5000`, `5k`, `1.5M`. Units are powers of 1000.
+pub fn count(text: &str) -> Result<u64, String> {
+    let (number, unit) = split(text);
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" => Some(1),
+        "k" => Some(1000),
+        "m" => Some(1_000_000),
+        _ => None,
+    };
+    let whole = |factor| scaled(number, factor).filter(|_| factor > 1 || !number.contains('.'));
+    factor
+        .and_then(whole)
+        .ok_or_else(|| format!("{text:?} is not a number; write one like 500, 5k or 1.5M"))
+}
+
 /// A time: `300` (seconds), `30s`, `5m`, `1.5h`, `2d`, `500ms`, or several with units in one, as in
 /// `1h30m`.
 pub fn time(text: &str) -> Result<Duration, String> {
@@ -220,6 +235,16 @@ fn scaled(number: &str, factor: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_take_units() {
+        for (text, number) in [("0", 0), ("500", 500), ("5k", 5000), ("1.5M", 1_500_000)] {
+            assert_eq!(count(text), Ok(number));
+        }
+        for text in ["", "-1", "1.5", "5KiB", "k", "1e3", "99999999999999999999k"] {
+            assert!(count(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_know_both_families_of_units() {

@@ -23,7 +23,8 @@ impl FieldBlock {
             lines.extend_from_slice(value);
             lines.extend_from_slice(b"\r\n");
         }
-        Self(lines.into())
+        // Without the room to grow, which would stay as long as the lines.
+        Self(lines.into_boxed_slice().into())
     }
 
     /// Lines that were written down with [`FieldBlock::as_bytes`], and are known to be those.

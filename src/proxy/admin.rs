@@ -108,9 +108,12 @@ async fn decide(
         .await;
     let body = body
         .map_err(|_| {
-            Refusal::new(
+            Refusal::owned(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is too long or broke off",
+                format!(
+                    "the body has more than {} bytes, or broke off",
+                    shared.config.admin_body_limit
+                ),
             )
         })?
         .to_bytes();

@@ -260,12 +260,13 @@ impl<W: Wire> Connection<W> {
         if resting {
             self.inbox.rest();
         }
-        let until = if resting {
-            Instant::now() + config.idle_timeout
+        let (until, mut asleep) = if resting {
+            let now = Instant::now();
+            (now + config.idle_timeout, Some(now + SLEEPS_AFTER))
         } else {
-            *self.begun.get_or_insert_with(Instant::now) + config.head_timeout
+            let begun = *self.begun.get_or_insert_with(Instant::now);
+            (begun + config.head_timeout, None)
         };
-        let mut asleep = resting.then(|| Instant::now() + SLEEPS_AFTER);
         let Self {
             wire,
             inbox,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LINK, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -92,7 +93,8 @@ impl Inner {
         let variant = Variant {
             digest: Digest::of([&whole.body[..]]),
             tail: Arc::new(page::tail(head.target, &whole.body, has_next)),
-            body: whole.body.clone(),
+            // A copy of its own: what was read is a piece of a larger buffer, which would stay as long.
+            body: Bytes::copy_from_slice(&whole.body),
             shared: FieldBlock::from_pairs(
                 SHARED
                     .iter()

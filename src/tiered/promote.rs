@@ -26,8 +26,8 @@ impl Absent {
 }
 
 fn start(key: &Key) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    let first = key.as_bytes().first_chunk();
+    u64::from_le_bytes(first.copied().unwrap_or_default())
 }
 
 impl Inner {

@@ -104,7 +104,10 @@ impl Sandbox {
         command
     }
 
-    pub(crate) async fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
+    pub(crate) async fn run<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Ran {
         self.command(arguments).output().await.unwrap().into()
     }
 

@@ -225,7 +225,9 @@ async fn no_past_is_shown_when_the_disk_is_full() {
     let (writer, reader) = (here.job("octo-org/app"), here.job("octo-org/app"));
     warm(&here, &reader).await;
     let filler = tiny.0.path().join("filler");
-    let full = fs::File::create(&filler).unwrap().write_all(&[0; 1 << 20]);
+    let full = fs::File::create(&filler)
+        .unwrap()
+        .write_all(&vec![0; 1 << 20]);
     assert!(full.is_err(), "it is full");
     // The log has room for some records on its last page, and then none.
     for step in 0..40 {

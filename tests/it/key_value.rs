@@ -143,14 +143,14 @@ async fn the_limit_holds_after_a_restart_and_what_is_used_stays() {
     let limit = 1 << 20;
     let mut house = house(limit).await;
     // Not compressible: Knuth's MMIX generator.
-    let mut state = 1_u64;
+    let mut seed = 1_u64;
     let mut noise = || {
         let mut bytes = Vec::with_capacity(10_000);
         while bytes.len() < 10_000 {
-            state = state
+            seed = seed
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
-            bytes.extend_from_slice(&state.to_be_bytes()[..4]);
+            bytes.extend_from_slice(&seed.to_be_bytes()[..4]);
         }
         bytes
     };

@@ -2,13 +2,14 @@
 
 use std::cell::OnceCell;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response};
 
 use super::super::print;
 use super::endpoint::Endpoint;
+use crate::config;
 use crate::daemon::{AskError, Living};
 use crate::github::{self, Body};
 
@@ -28,13 +29,17 @@ pub(super) struct Call {
 pub(super) struct Transport {
     /// `None`: nothing says where one would be.
     daemon: Option<Living>,
-    github: github::Config,
+    /// An error if it is not certain where GitHub is.
+    github: Result<github::Config, config::Error>,
     /// Made when there turns out to be no daemon: TLS takes its time.
     direct: OnceCell<github::Client>,
 }
 
 impl Transport {
-    pub(super) fn new(daemon: Option<Living>, github: github::Config) -> Self {
+    pub(super) fn new(
+        daemon: Option<Living>,
+        github: Result<github::Config, config::Error>,
+    ) -> Self {
         Self {
             daemon,
             github,
@@ -80,8 +85,11 @@ impl Transport {
         if let Some(client) = self.direct.get() {
             return Ok(client);
         }
+        let github = self.github.as_ref().map_err(|error| {
+            anyhow!("no daemon is running, and where GitHub is cannot be told: {error}")
+        })?;
         print::complaint("no daemon is running, so GitHub is asked directly");
-        let client = github::Client::new(self.github.clone())?;
+        let client = github::Client::new(github.clone())?;
         Ok(self.direct.get_or_init(|| client))
     }
 

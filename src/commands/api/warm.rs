@@ -72,7 +72,7 @@ pub(in super::super) async fn run(warm: &Warm, context: &Context<'_>) -> anyhow:
             Err(error) => summary.fail(&path, &format!("{error:#}")),
         }
     }
-    let transport = Transport::new(Some(daemon), context.settings_of(&warm.target)?.github());
+    let transport = Transport::new(Some(daemon), context.github(&warm.target)?);
     let work = Work {
         total: plans.len() as u64,
         plans: RefCell::new(plans),

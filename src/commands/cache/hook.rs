@@ -13,12 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use bytes::Bytes;
-use http::Method;
 use tokio::process::Command;
 
 use super::super::context::Context;
 use super::super::print;
+use super::stale;
 use crate::api::Namespace;
 use crate::cli::Target;
 
@@ -46,13 +45,11 @@ const MARK: &str = "# ghswarm hook, version ";
 pub(super) async fn called(arguments: &[OsString], target: &Target, context: &Context<'_>) {
     let marking = async {
         for repository in written(arguments).await {
-            let body = Bytes::from(repository.into_bytes());
-            let daemon = context.daemon(target).ok()?;
-            daemon.ask(Method::POST, "/cache/stale", body).await.ok()?;
+            // Who cannot be told has nothing, or will say so himself.
+            let _ = stale::mark(&repository, target, context).await;
         }
-        Some(())
     };
-    // Out of time or without a daemon there is nobody to tell.
+    // Out of time there is nobody to tell.
     let _ = tokio::time::timeout(PATIENCE, marking).await;
 }
 

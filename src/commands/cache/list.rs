@@ -18,7 +18,7 @@ use crate::stats::render;
 const ID: usize = 12;
 
 pub(super) async fn run(
-    limit: usize,
+    limit: u64,
     format: ListFormat,
     target: &Target,
     context: &Context<'_>,

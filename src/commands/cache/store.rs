@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::super::context::Context;
 use crate::cli::StoreDir;
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Reading, Settings};
 use crate::files;
 use crate::secret::LocalSecret;
 use crate::store::{Disk, disk};
@@ -21,10 +21,12 @@ pub(super) struct Opened {
 
 /// Opens the store, or makes it.
 pub(super) fn open(store: &StoreDir, context: &Context<'_>) -> anyhow::Result<Opened> {
-    let settings = context.settings(Settings {
+    let flags = Settings {
         cache_dir: store.cache_dir.clone(),
         ..Settings::default()
-    })?;
+    };
+    // Files of the workspace have no say in where it is, and are not asked.
+    let (settings, _) = context.read(flags, Reading::Named).into_settings()?;
     let cache = context.directories(&settings)?.cache;
     files::private_dir(&cache)?;
     let kept = files::read_or_create_secret(&cache.join("hmac.key"))?;

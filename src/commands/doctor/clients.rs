@@ -69,7 +69,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             "Renovate",
             "RENOVATE_ENDPOINT",
             facts.renovate_endpoint.as_deref(),
-            url,
+            &format!("{url}/api/v3"),
         ),
         say("curl and scripts", &curl),
     ]);

@@ -8,11 +8,10 @@ pub(super) fn check(errors: &[String]) -> Vec<Finding> {
     if errors.is_empty() {
         return vec![Finding::ok(
             Area::Config,
-            "flags and variables can be understood",
+            "flags, variables and files can be understood",
         )];
     }
-    let fix =
-        "correct it, or unset it: `ghswarm start --help` explains each; no daemon starts with it";
+    let fix = "correct it, or unset it, and run `ghswarm config check`; `ghswarm start` refuses it";
     // A URL among them may have a password in it.
     let problem = |error: &String| Finding::problem(Area::Config, masked(error), fix);
     errors.iter().map(problem).collect()

@@ -7,6 +7,7 @@ use super::clock::span;
 use super::finding::{Area, Finding};
 use crate::config::Owner;
 use crate::daemon::Ready;
+use crate::secret::without_tokens;
 
 /// What came back from the socket.
 #[derive(Debug, Clone)]
@@ -207,23 +208,12 @@ fn last(facts: &Facts) -> String {
     format!(". It said:\n{}", facts.complaints.join("\n"))
 }
 
-/// What programs write before a secret of GitHub, and what every secret of its kind begins with.
-const SECRETS: [&str; 7] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "eyJ"];
 /// The longest line that is shown.
 const LINE: usize = 300;
 
 /// A line of a log, shortened, with what looks like a secret replaced.
 pub(super) fn masked(line: &str) -> String {
-    let word = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
-    let mut safe = String::new();
-    let mut rest = line;
-    while let Some(at) = SECRETS.iter().filter_map(|secret| rest.find(secret)).min() {
-        safe.push_str(&rest[..at]);
-        safe.push_str("***");
-        let end = rest[at..].find(|letter| !word(letter));
-        rest = end.map_or("", |end| &rest[at + end..]);
-    }
-    safe.push_str(rest);
+    let safe = without_tokens(line);
     // The user information of URLs.
     let mut shown = String::new();
     let mut rest = safe.as_str();

@@ -20,14 +20,11 @@ use super::{
     socket, token,
 };
 use crate::clock::Clock;
-use crate::config::{Directories, Environment, Settings, env};
+use crate::config::{DISK_LIMIT, Directories, Environment, Settings, env};
 use crate::daemon::{Living, Ready};
 use crate::github;
 use crate::stats::Snapshot;
 use crate::time::Timestamp;
-
-/// What the store may grow to when nothing else is said.
-const DISK_LIMIT: u64 = 1 << 30;
 
 /// What all checks look at.
 pub(super) struct Scene<'a> {
@@ -204,7 +201,8 @@ impl<'a> Scene<'a> {
                 .flatten()
                 .collect(),
             store: files::size(&places.cache.join("store")),
-            limit: Some(DISK_LIMIT),
+            limit: (self.settings.no_disk != Some(true))
+                .then(|| self.settings.disk_limit.unwrap_or(DISK_LIMIT)),
         })
     }
 

@@ -34,8 +34,8 @@ impl Settings {
             S::OnExhausted => self.on_exhausted = Some(one_of(text)?),
             S::MaxWait => self.max_wait = Some(units::time(text)?),
             S::UpstreamConcurrency => self.upstream_concurrency = Some(concurrency(text)?),
-            S::WarningThreshold => self.warning_threshold = Some(calls(text)?),
-            S::AggressiveThreshold => self.aggressive_threshold = Some(calls(text)?),
+            S::WarningThreshold => self.warning_threshold = Some(units::count(text)?),
+            S::AggressiveThreshold => self.aggressive_threshold = Some(units::count(text)?),
             S::RewriteBodies => self.rewrite_bodies = Some(one_of(text)?),
             S::LogFormat => self.log_format = Some(one_of(text)?),
             S::LogLevel => self.log_level = Some(units::level(text)?),
@@ -162,13 +162,8 @@ fn one_of<T: ValueEnum>(text: &str) -> Result<T, String> {
     })
 }
 
-fn calls(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is not a number of calls"))
-}
-
 pub(super) fn concurrency(text: &str) -> Result<usize, String> {
-    match text.parse() {
+    match usize::try_from(units::count(text)?) {
         Ok(0) | Err(_) => Err(format!("{text:?} is not a number of requests, 1 or more")),
         Ok(number) => Ok(number),
     }

@@ -275,6 +275,15 @@ fn what_is_not_built_is_one_notice_and_what_is_off_none() {
 }
 
 #[test]
+fn what_is_not_built_is_told_with_its_usual_value_too() {
+    let place = house().workspace("p2p: {enabled: true, bootstrap_peers: []}\n");
+    let notices = place.notices();
+    assert_eq!(notices.len(), 1, "{notices:#?}");
+    assert!(notices[0].contains("not built yet") && notices[0].contains("p2p.enabled (line 1)"));
+    assert!(!notices[0].contains("bootstrap_peers"), "{notices:?}");
+}
+
+#[test]
 fn a_workspace_gets_no_directory_and_no_more_than_its_share() {
     let place = house().workspace(
         "cache: {directory: /evil, max_size: 1000000, default_ttl: 300d}\n\

@@ -85,7 +85,7 @@ impl Kind {
         let one = match self {
             Self::Boolean => units::boolean(text)?.to_string(),
             Self::Count { least, most } => {
-                let number = text.trim().parse::<u64>().ok();
+                let number = units::count(text).ok();
                 let number = number.filter(|number| (least..=most).contains(number));
                 number
                     .ok_or_else(|| {
@@ -129,7 +129,7 @@ impl Kind {
         match self {
             Self::Boolean => "true or false".into(),
             Self::Count { least: 0, most } if most == u64::from(u16::MAX) => "a port".into(),
-            Self::Count { least, most } => format!("a number from {least} to {most}"),
+            Self::Count { least, most } => format!("a number from {least} to {most} (5k is 5000)"),
             Self::Time => "a time in seconds or like 5m".into(),
             Self::Size => "a size in bytes or like 64MiB".into(),
             Self::OneOf(words) => format!("one of {}", words.join(", ")),

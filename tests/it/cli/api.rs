@@ -225,3 +225,27 @@ async fn an_error_of_the_daemon_is_named_once() {
         refused.stderr
     );
 }
+
+#[tokio::test]
+async fn a_setting_that_is_wrong_fails_no_question_unless_the_token_could_go_elsewhere() {
+    let sandbox = Sandbox::new().await;
+    let ask = async |name: &str, text: &str| -> Ran {
+        let mut command = sandbox.command(["api", "repos/octo-org/hello", "--jq", ".full_name"]);
+        command.env(name, text).output().await.unwrap().into()
+    };
+    let asked = ask("GHSWARM_MAX_WAIT", "long").await.ok();
+    assert_eq!(asked.text(), "octo-org/hello\n");
+    let refused = ask("GHSWARM_ORIGIN", "ghe.example.org").await;
+    assert_eq!((refused.code, refused.text()), (1, ""));
+    assert!(
+        refused.stderr.contains("GHSWARM_ORIGIN"),
+        "{}",
+        refused.stderr
+    );
+    let refused = ask("GHSWARM_CONFIG", "/no/such/file").await;
+    assert_eq!((refused.code, refused.text()), (1, ""));
+    // A daemon knows where GitHub is.
+    sandbox.start().await;
+    let asked = ask("GHSWARM_ORIGIN", "ghe.example.org").await.ok();
+    assert_eq!(asked.text(), "octo-org/hello\n");
+}

@@ -211,5 +211,22 @@ async fn a_line_that_means_nothing_is_usage_with_a_daemon_and_without() {
     }
     let mut get = sandbox.command(["cache", "get", "k"]);
     let output = get.env("GHSWARM_MAX_WAIT", "long").output().await.unwrap();
-    assert_eq!(output.status.code(), Some(2), "not taken for no daemon");
+    assert_eq!(output.status.code(), Some(3), "the daemon is found");
+}
+
+#[tokio::test]
+async fn what_is_stale_without_a_daemon_is_stale_for_the_next_one() {
+    let sandbox = Sandbox::new().await;
+    let ask = ["api", "--include", "repos/octo-org/hello/labels"];
+    sandbox.start().await;
+    sandbox.run(ask).await.ok();
+    sandbox.run(["stop"]).await.ok();
+    sandbox.start().await;
+    let held = sandbox.run(ask).await.ok();
+    assert!(held.text().contains("detail=disk"), "{}", held.text());
+    sandbox.run(["stop"]).await.ok();
+    sandbox.run(["cache", "stale", "octo-org/hello"]).await.ok();
+    sandbox.start().await;
+    let asked = sandbox.run(ask).await.ok();
+    assert!(asked.text().contains("fwd-status=304"), "{}", asked.text());
 }

@@ -80,13 +80,24 @@ async fn start_says_how_to_reach_the_daemon_and_a_second_start_finds_it() {
 async fn what_belongs_to_the_user_is_for_the_user_alone() {
     let sandbox = Sandbox::new().await;
     let ready = sandbox.start().await;
-    for dir in ["state_dir", "cache_dir"] {
-        assert_eq!(mode(&path_of(&ready, dir)), 0o700, "{dir}");
-        for entry in path_of(&ready, dir).read_dir().unwrap() {
+    sandbox.run(["cache", "put", "key", "value"]).await.ok();
+    let mut directories = ["state_dir", "cache_dir"]
+        .map(|dir| path_of(&ready, dir))
+        .to_vec();
+    let mut seen = 0;
+    while let Some(directory) = directories.pop() {
+        assert_eq!(mode(&directory), 0o700, "{}", directory.display());
+        for entry in directory.read_dir().unwrap() {
             let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
             assert_eq!(mode(&path), 0o600, "{}", path.display());
+            seen += 1;
         }
     }
+    assert!(seen >= 12, "the database and its log among them: {seen}");
     let token = std::fs::read_to_string(path_of(&ready, "admin_token_file")).unwrap();
     assert_eq!(token.len(), 64);
     let log = std::fs::read_to_string(sandbox.state_dir().join("daemon.log")).unwrap();
@@ -258,7 +269,8 @@ async fn statistics_come_in_every_form() {
 #[tokio::test]
 async fn only_what_made_room_for_others_was_evicted() {
     let sandbox = Sandbox::new().await;
-    sandbox.run(["start", "--memory-limit", "64KiB"]).await.ok();
+    let without_disk = ["start", "--no-disk", "--memory-limit", "64KiB"];
+    sandbox.run(without_disk).await.ok();
     let evictions = async || {
         let stats = sandbox.run(["stats", "--format", "json"]).await.ok().json();
         stats["evictions"].as_u64().unwrap()

@@ -1,5 +1,7 @@
 //! Help, completions, manual pages, and what a wrong line says.
 
+use clap::CommandFactory as _;
+
 use super::Sandbox;
 
 #[tokio::test]
@@ -27,6 +29,20 @@ async fn every_command_teaches_itself() {
             .text()
             .starts_with("ghswarm ")
     );
+}
+
+/// What is wider is broken, and its last word stands on a line of its own.
+#[test]
+fn no_line_below_the_flags_is_wider_than_a_terminal() {
+    let mut commands = vec![ghswarm::cli::Cli::command()];
+    while let Some(command) = commands.pop() {
+        let after = command.get_after_help().map(ToString::to_string);
+        for line in after.unwrap_or_default().lines() {
+            let width = line.chars().count();
+            assert!(width <= 100, "{}: {line}", command.get_name());
+        }
+        commands.extend(command.get_subcommands().cloned());
+    }
 }
 
 #[tokio::test]

@@ -38,7 +38,76 @@ fn a_file_of_the_workspace_that_is_wrong_keeps_nobody_from_working() {
     ran.says(&["running without the cache", "3 problems"]);
     desk.run(&["stop"]).ok().says(&["no daemon is running"]);
     let strict = desk.variable("GHSWARM_STRICT", "true");
-    assert_eq!(strict.run(&["exec", "--", "echo", "ran"]).code, 2);
+    assert_eq!(strict.run(&["exec", "--", "echo", "ran"]).code, 1);
+}
+
+#[test]
+fn a_variable_that_is_wrong_keeps_nobody_from_working() {
+    let desk = Desk::new()
+        .variable("GHSWARM_ORIGIN", "http://127.0.0.1:1")
+        .variable("GHSWARM_MAX_WAIT", "long");
+    let ran = desk.run(&["exec", "--", "echo", "ran"]).ok();
+    assert_eq!(ran.stdout, "ran\n");
+    ran.says(&["running without the cache", "GHSWARM_MAX_WAIT"]);
+    desk.run(&["stop"]).ok().says(&["no daemon is running"]);
+    desk.run(&["cache", "stale", "o/r", "--state-dir", "/nowhere"])
+        .says(&["no daemon is running"]);
+    let strict = desk.variable("GHSWARM_STRICT", "true");
+    assert_eq!(strict.run(&["exec", "--", "echo", "ran"]).code, 1);
+}
+
+#[test]
+fn in_a_job_no_pull_request_keeps_a_daemon_from_starting() {
+    let desk = Desk::new().workspace(WRONG).job();
+    let started = desk.run(&["start"]).ok();
+    started.says(&["the defaults hold instead", "3 problems", "cache.max-size"]);
+    assert!(started.json()["api_url"].is_string());
+    desk.run(&["stop"]).ok();
+    assert_eq!(desk.run(&["config", "check"]).code, 1);
+    assert_eq!(desk.run(&["start", "--strict"]).code, 2);
+    // Who wrote the workflow is told at once.
+    let desk = desk.variable("GHSWARM_MAX_WAIT", "long");
+    assert_eq!(desk.run(&["start"]).code, 2);
+}
+
+#[test]
+fn a_token_in_the_wrong_place_is_not_repeated() {
+    let token = format!("ghp_{}", "0".repeat(36));
+    let desk = Desk::new().workspace(&format!(
+        "{token}: 1\ncache: {{max_size: {token}, {token}: 2}}\nlogging: {{level: {token}}}\n"
+    ));
+    for command in [&["check"][..], &["show"], &["show", "--format", "json"]] {
+        let ran = desk.run(&[&["config"], command].concat());
+        ran.says(&["4 problems", "***"]);
+        assert!(!(ran.stdout + &ran.stderr).contains(&token), "{command:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_text_is_said_to_its_author() {
+    for (text, words) in [
+        ("cache: {}\ncache: {}\n", "cache stands twice"),
+        (
+            "a: &a [x, x]\nb: [*a, *a, [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]\n",
+            "too deep",
+        ),
+    ] {
+        let checked = Desk::new().workspace(text).run(&["config", "check"]);
+        checked.says(&[words]);
+        for theirs in ["DuplicateKeyPolicy", "breach"] {
+            assert!(!checked.stderr.contains(theirs), "{}", checked.stderr);
+        }
+    }
+}
+
+#[test]
+fn the_runners_folder_is_named_as_what_says_where_the_state_is() {
+    let shown = Desk::new().job().show(&[]);
+    let row = &shown["settings"]["state_dir"];
+    assert_eq!(
+        *row,
+        json!({"value": "/tmp/ghswarm", "from": "variable", "where": "RUNNER_TEMP"})
+    );
 }
 
 #[test]

@@ -255,7 +255,8 @@ async fn ten_thousand_connections_are_served_and_leave_nothing_behind() {
         "{MANY} connections: {each} bytes each, peak {first} KiB, {second} KiB the second time; \
          a hit took {busy:?} beside a thousand others, {alone:?} alone"
     );
-    assert!(each < 12 << 10, "{each} bytes for a connection");
+    // About 8 KiB at rest; those that asked within the last second still have their buffers.
+    assert!(each < 20 << 10, "{each} bytes for a connection");
     // What ten thousand that all ask within a second may take: their buffers are given back after it.
     let most = first.max(second);
     assert!(most < 192 << 10, "{first} KiB and then {second}");

@@ -1,6 +1,7 @@
 //! Eight daemons on one cache directory, sixty-four clients that read, write and store through any of
 //! them: nobody reads the past of a write that was answered, and nothing that was stored is lost.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -17,8 +18,8 @@ use crate::needs;
 const DAEMONS: usize = 8;
 const CLIENTS: usize = 64;
 /// The first half is written to all the time, each of the others once: so there are hits to be wrong.
-const REPOSITORIES: u64 = 16;
-const ISSUES: u64 = 8;
+const REPOSITORIES: usize = 16;
+const ISSUES: usize = 8;
 
 struct Crowd {
     github: FakeGitHub,
@@ -38,8 +39,23 @@ struct Issue {
     writing: Mutex<u64>,
 }
 
+/// The same steps in every run.
+struct Walk(u64);
+
+impl Walk {
+    /// A number below `bound`.
+    fn next(&mut self, bound: usize) -> usize {
+        // Knuth's MMIX generator; its upper half is the better one.
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
 impl Crowd {
-    async fn gather(cache: &Path, states: &Path, lasts: Duration) -> Self {
+    async fn gather(cache: &Path, places: &Path, lasts: Duration) -> Self {
         let builder = FakeGitHub::builder().enforce_secondary(false);
         let github = builder.start().await.unwrap();
         github.change(|state| {
@@ -55,7 +71,7 @@ impl Crowd {
         let tokens = (0..8).map(|_| everything()).collect();
         let mut daemons = Vec::new();
         for number in 0..DAEMONS {
-            let state = states.join(number.to_string());
+            let state = places.join(number.to_string());
             daemons.push(Process::serve(&github.url(), cache, &state, &[]).await);
         }
         let paths = (0..REPOSITORIES * ISSUES).map(|number| {
@@ -81,19 +97,14 @@ impl Crowd {
 
     /// One client, until the time is over: each step through another daemon.
     async fn mingle(&self, client: usize) {
-        let mut choice = 17 + client as u64;
+        let mut walk = Walk(17 + client as u64);
         let token = &self.tokens[client % self.tokens.len()];
         while self.began.elapsed() < self.lasts {
-            // Knuth's MMIX generator: the same walk in every run.
-            choice = choice
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let [daemon, what, number] = [choice >> 33, choice >> 40, choice >> 48];
-            let daemon = &self.daemons[daemon as usize % DAEMONS];
-            let issue = &self.issues[number as usize % self.issues.len()];
-            match what % 16 {
+            let daemon = &self.daemons[walk.next(DAEMONS)];
+            let issue = &self.issues[walk.next(self.issues.len())];
+            match walk.next(16) {
                 0 => self.write(daemon, token, issue).await,
-                1 => self.store(daemon, client, choice).await,
+                1 => self.store(daemon, client, &mut walk).await,
                 _ => self.read(daemon, token, issue).await,
             }
         }
@@ -107,7 +118,7 @@ impl Crowd {
             .issues
             .iter()
             .position(|other| std::ptr::eq(other, issue));
-        let is_quiet = number.unwrap() as u64 >= REPOSITORIES / 2 * ISSUES;
+        let is_quiet = number.unwrap() >= REPOSITORIES / 2 * ISSUES;
         if is_quiet && (*version > 0 || self.began.elapsed() < self.lasts / 3) {
             return;
         }
@@ -145,11 +156,11 @@ impl Crowd {
     }
 
     /// Stores a value through one daemon and gets it through the next.
-    async fn store(&self, daemon: &Process, client: usize, choice: u64) {
-        let key = format!("{client} {choice}");
+    async fn store(&self, daemon: &Process, client: usize, walk: &mut Walk) {
+        let next = &self.daemons[walk.next(DAEMONS)];
+        let key = format!("{client} {}", walk.0);
         daemon.put(&self.client, &key, &key).await;
         self.stored.fetch_add(1, SeqCst);
-        let next = &self.daemons[choice as usize % DAEMONS];
         let got = next.get(&self.client, &key).await;
         assert_eq!(
             got.as_deref(),
@@ -164,8 +175,8 @@ impl Crowd {
 async fn of_eight_daemons_none_shows_the_past_or_loses_what_was_stored() {
     let lasts = Duration::from_secs(if needs::soak() { 60 } else { 6 });
     let dir = tempfile::tempdir().unwrap();
-    let (cache, states) = (dir.path().join("cache"), dir.path().join("states"));
-    let crowd = Arc::new(Crowd::gather(&cache, &states, lasts).await);
+    let (cache, places) = (dir.path().join("cache"), dir.path().join("daemons"));
+    let crowd = Arc::new(Crowd::gather(&cache, &places, lasts).await);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let crowd = Arc::clone(&crowd);
@@ -193,14 +204,17 @@ async fn of_eight_daemons_none_shows_the_past_or_loses_what_was_stored() {
         }
     }
     let stored = crowd.stored.load(SeqCst);
-    println!("requests, memory, disk, revalidated, misses: {total:?}; values stored: {stored}");
+    let _ = writeln!(
+        std::io::stderr(),
+        "requests, memory, disk, revalidated, misses: {total:?}; values stored: {stored}"
+    );
     assert!(total[1] > 0 && total[2] > 0 && total[3] > 0, "{total:?}");
 
     // All end at once, and another one knows what they knew.
     for daemon in &mut crowd.daemons {
         daemon.kill().await;
     }
-    let heir = Process::serve(&crowd.github.url(), &cache, &states.join("heir"), &[]).await;
+    let heir = Process::serve(&crowd.github.url(), &cache, &places.join("heir"), &[]).await;
     let rows = heir.list(&crowd.client, 10_000).await;
     let values = rows
         .iter()

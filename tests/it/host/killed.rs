@@ -1,5 +1,6 @@
 //! A daemon that is killed while it stores: what it had stored is there, and no byte of it is wrong.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -16,7 +17,7 @@ const WRITES: usize = 10_000;
 const AT_LEAST: usize = 9_000;
 const CLIENTS: usize = 16;
 /// Bodies that differ.
-const BODIES: u64 = 100;
+const BODIES: usize = 100;
 
 struct Stage {
     github: FakeGitHub,
@@ -26,7 +27,7 @@ struct Stage {
 }
 
 fn path(number: usize) -> String {
-    let issue = number as u64 % BODIES + 1;
+    let issue = number % BODIES + 1;
     format!("/repos/octo-org/large/issues/{issue}?as={number}")
 }
 
@@ -52,7 +53,7 @@ impl Stage {
             client,
             bodies: Vec::new(),
         };
-        for number in 0..BODIES as usize {
+        for number in 0..BODIES {
             let body = stage.get(&stage.github.url(), number).await.unwrap().1;
             stage.bodies.push(body);
         }
@@ -71,19 +72,19 @@ impl Stage {
     }
 
     /// Has [`WRITES`] answers stored, kills the daemon while more come, and counts what the next one has.
-    async fn kill_while_storing(self: &Arc<Self>, cache: &Path, state: &Path) -> usize {
-        let mut daemon = Process::serve(&self.github.url(), cache, state, &[]).await;
+    async fn kill_while_storing(self: &Arc<Self>, cache: &Path, place: &Path) -> usize {
+        let mut daemon = Process::serve(&self.github.url(), cache, place, &[]).await;
         let base = daemon.api_url().to_owned();
         let answered = Arc::new(AtomicUsize::new(0));
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
-                let (stage, base, answered) = (Arc::clone(self), base.clone(), answered.clone());
+                let (story, base, answered) = (Arc::clone(self), base.clone(), answered.clone());
                 tokio::spawn(async move {
                     for number in (client..WRITES * 2).step_by(CLIENTS) {
-                        let Some((_, body)) = stage.get(&base, number).await else {
+                        let Some((_, body)) = story.get(&base, number).await else {
                             return;
                         };
-                        assert!(body == stage.bodies[number % BODIES as usize]);
+                        assert!(body == story.bodies[number % BODIES]);
                         answered.fetch_add(1, SeqCst);
                     }
                 })
@@ -100,24 +101,25 @@ impl Stage {
         drop(daemon);
 
         let began = Instant::now();
-        let next = Process::serve(&self.github.url(), cache, state, &[]).await;
+        let next = Process::serve(&self.github.url(), cache, place, &[]).await;
         let opened = began.elapsed();
         let mut survived = 0;
         for number in 0..WRITES {
             let (status, body) = self.get(next.api_url(), number).await.unwrap();
             assert!(
-                body == self.bodies[number % BODIES as usize],
+                body == self.bodies[number % BODIES],
                 "wrong bytes for {number}: {status}"
             );
             // Fresh, or confirmed by now: it was there.
             survived += usize::from(!status.contains("uri-miss"));
         }
-        let stats = next.stats(&self.client).await;
-        println!(
+        let counted = next.stats(&self.client).await;
+        let _ = writeln!(
+            std::io::stderr(),
             "survived {survived} of {WRITES}; started again in {opened:.1?}; resident {resident} kB with \
              bodies of {} bytes; reasons {}",
             self.bodies[0].len(),
-            stats["reasons"]
+            counted["reasons"]
         );
         // As the documents before this program promised: ten thousand entries in 50 MB.
         assert!(resident <= 50_000, "{resident} kB");
@@ -131,8 +133,8 @@ async fn what_was_stored_before_a_kill_is_served_after_it() {
     let stage = Arc::new(Stage::set().await);
     for _ in 0..if needs::soak() { 20 } else { 1 } {
         let dir = tempfile::tempdir().unwrap();
-        let (cache, state) = (dir.path().join("cache"), dir.path().join("state"));
-        let survived = stage.kill_while_storing(&cache, &state).await;
+        let (cache, place) = (dir.path().join("cache"), dir.path().join("daemon"));
+        let survived = stage.kill_while_storing(&cache, &place).await;
         assert!(survived >= AT_LEAST, "{survived}");
     }
 }

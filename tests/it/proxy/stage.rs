@@ -139,9 +139,9 @@ fn tiered(client: Client) -> Tiered {
         gate: github::Gate::new(budget, clock.clone()),
         clock,
         stats: Arc::new(Stats::new(&ghswarm::api::Operation::NAMES)),
-            directory: None,
-            disk: None,
-        })
+        directory: None,
+        disk: None,
+    })
 }
 
 /// A client's end of a connection.

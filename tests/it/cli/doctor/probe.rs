@@ -217,3 +217,16 @@ async fn a_token_goes_to_no_other_host_than_its_own() {
     );
     assert!(!request.contains(sandbox.token.value()), "{request}");
 }
+
+#[tokio::test]
+async fn a_slip_sends_the_token_nowhere_else() {
+    let sandbox = Sandbox::new().await;
+    let slip = [("GHSWARM_MAX_WAIT", "long")];
+    let examined = sandbox.examine(&["--probe"], &slip).await;
+    examined.has_problem("config", "GHSWARM_MAX_WAIT");
+    examined.says("ok", "probe", "answers and accepts");
+    let slip = [("GHSWARM_ORIGIN", "ghe.example.org")];
+    let examined = sandbox.examine(&["--probe"], &slip).await;
+    assert_eq!(examined.all("problem").len(), 2, "{:#?}", examined.findings);
+    examined.says("problem", "config", "GitHub is not asked");
+}
