@@ -12,7 +12,7 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
@@ -189,20 +189,22 @@ pub fn lock(path: &Path) -> Result<Lock, Error> {
     }
 }
 
-/// Takes the lock at `path`, after at most two seconds of waiting: what is done under it is quick.
-pub fn wait_for_lock(path: &Path) -> Result<Lock, Error> {
-    for _ in 0..LOOKS {
+/// Takes the lock at `path`, after waiting for about `most`: what is done under it is quick, unless its
+/// holder was stopped.
+pub fn wait_for_lock(path: &Path, most: Duration) -> Result<Lock, Error> {
+    let end = Instant::now() + most;
+    loop {
         match lock(path) {
-            Err(Error::Locked(_)) => thread::sleep(LOOK_AGAIN),
+            Err(Error::Locked(_)) if Instant::now() < end => thread::sleep(LOOK_AGAIN),
             taken => return taken,
         }
     }
-    Err(Error::Locked(path.to_owned()))
 }
 
-/// How often and how long to look for what another process is about to do: two seconds in all.
-const LOOKS: u32 = 200;
+/// How often to look whether a lock is free.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long whoever makes a secret may take.
+const SECRET_WAIT: Duration = Duration::from_secs(2);
 
 /// A secret, and how it came about.
 #[derive(Debug)]
@@ -227,7 +229,7 @@ pub fn read_or_create_secret(path: &Path) -> Result<Kept, Error> {
     }
     let mut lock = path.as_os_str().to_owned();
     lock.push(".lock");
-    let _turn = wait_for_lock(Path::new(&lock))?;
+    let _turn = wait_for_lock(Path::new(&lock), SECRET_WAIT)?;
     let replaced = match look_for_secret(path)? {
         Found::Secret(secret) => {
             return Ok(Kept {

@@ -34,6 +34,7 @@ use crate::github;
 use crate::proxy::admin::Admin;
 use crate::proxy::parking::{Line, Parked};
 use crate::proxy::{self, Listeners, Proxy, Service};
+use crate::store::epoch_log::Teller;
 use crate::time::Timestamp;
 
 use parked::Lot;
@@ -287,6 +288,8 @@ impl Keeper {
                 warn!(%error, "ready.json still names the dead daemon");
             }
         }
+        let cache = ready["cache_dir"].as_str().map(PathBuf::from);
+        let teller = cache.map(|cache| Teller::new(cache, self.clock.clone()));
         let stop = watch::Sender::new(false);
         let mut stopped = stop.subscribe();
         let admin = Admin {
@@ -296,7 +299,7 @@ impl Keeper {
         };
         let own = self.listeners.tcp.local_addr()?;
         let client = github::Client::new(self.github.clone().without_proxy(own))?;
-        let service = Service::PassThrough(client.clone());
+        let service = Service::PassThrough(client.clone(), teller);
         let proxy = Proxy::new(self.proxy.clone(), service, client, Some(admin));
         let proxy = proxy.adopting(orphans);
         let mut serving = pin!(proxy.run(self.share_listeners()?, stop.subscribe()));

@@ -35,6 +35,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::github;
+use crate::store::epoch_log::Teller;
 use crate::tiered::Tiered;
 
 use admin::Admin;
@@ -110,8 +111,9 @@ pub struct Listeners {
 pub enum Service {
     /// The cache.
     Tiered(Tiered),
-    /// Nothing is cached; the keeper's last resort.
-    PassThrough(github::Client),
+    /// Nothing is cached; the keeper's last resort. The daemons that share a cache directory are told of
+    /// writes, as is the one that comes back after this.
+    PassThrough(github::Client, Option<Teller>),
 }
 
 /// What all connections share.
@@ -150,7 +152,7 @@ impl Proxy {
     ) -> Self {
         let clock = match &service {
             Service::Tiered(tiered) => tiered.clock().clone(),
-            Service::PassThrough(_) => Clock::system(),
+            Service::PassThrough(..) => Clock::system(),
         };
         let draining = AtomicBool::new(false);
         Self {

@@ -2,7 +2,7 @@
 //!
 //! # Flow
 //!
-//! A read becomes a [`Question`]; `decide` looks at what is held and says hit, revalidate or fetch.
+//! A read becomes a [`Question`](crate::api::Question); `decide` looks at what is held and says hit, revalidate or fetch.
 //! Only GitHub's own answers are stored (`keep`), and only GitHub's word makes a grant. A write is
 //! handed through and makes stale what it may have changed (`write`). GraphQL queries are kept for the
 //! credential that asked (`query`).
@@ -129,7 +129,7 @@ pub struct Parts {
     pub gate: Gate,
     /// The clock.
     pub clock: Clock,
-    /// The counters, made with [`Operation::NAMES`].
+    /// The counters, made with [`NAMES`](crate::api::Operation::NAMES).
     pub stats: Arc<Stats>,
     /// What all daemons of a user share: where they tell one another what they wrote. Without one, this
     /// daemon is alone.

@@ -70,7 +70,7 @@ pub enum Bypass {
     Range,
     /// A precondition that is not about caching.
     Precondition,
-    /// A read that hands out a token.
+    /// A read that hands out a token, or has one in its target, which is kept with the answer.
     Token,
     /// An archive, a log or an asset: GitHub redirects to a URL that soon expires.
     Stream,
@@ -128,6 +128,9 @@ fn question(head: &Head<'_>) -> Result<Question, Bypass> {
     if head.target.len() > MAX_TARGET {
         return Err(Bypass::TooLong);
     }
+    if names_secret(head.target) {
+        return Err(Bypass::Token);
+    }
     let target = key::canonical_target(head.target);
     let path = Path::of(&target).ok_or(Bypass::Path)?;
     let operation = Operation::of_read(&path, &target).map_err(|refused| match refused {
@@ -164,6 +167,19 @@ pub fn refused(fields: &Fields<'_>) -> Option<Bypass> {
         .find_map(|(applies, bypass)| applies.then_some(bypass))
 }
 
+/// Whether a parameter is a credential, as old servers take it.
+fn names_secret(target: &str) -> bool {
+    let Some((_, query)) = target.split_once('?') else {
+        return false;
+    };
+    query.split('&').any(|parameter| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        ["access_token", "client_secret"]
+            .iter()
+            .any(|secret| name.eq_ignore_ascii_case(secret))
+    })
+}
+
 /// Whether the client asks for the bytes of an asset or a database instead of its description, by
 /// `Accept: application/octet-stream` or `application/zip`: GitHub then redirects.
 fn wants_bytes(operation: Operation, fields: &Fields<'_>) -> bool {
@@ -198,6 +214,18 @@ mod tests {
             Route::Bypass(bypass) => Some(bypass),
             _ => None,
         }
+    }
+
+    #[test]
+    fn a_target_with_a_secret_in_it_is_not_kept() {
+        for target in [
+            "/repos/o/r?access_token=ghp_x",
+            "/user?per_page=5&Access_Token=ghp_x",
+            "/users/o?client_id=a&client_secret=b",
+        ] {
+            assert_eq!(bypass(target, &[]), Some(Bypass::Token), "{target}");
+        }
+        assert_eq!(bypass("/repos/o/r?q=access_token", &[]), None);
     }
 
     #[test]

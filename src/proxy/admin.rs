@@ -95,7 +95,7 @@ async fn decide(
     if reads {
         // So that what was stored a moment ago is in it.
         tiered.settle().await;
-        return read(tiered, &path, &query);
+        return read(tiered, &path, &query).await;
     }
     if request.method() != Method::POST {
         return Err(Refusal::allowing(
@@ -123,7 +123,7 @@ async fn decide(
 fn tiered(shared: &Shared) -> Result<&Tiered, Refusal> {
     match &shared.service {
         Service::Tiered(tiered) => Ok(tiered),
-        Service::PassThrough(_) => Err(Refusal::new(
+        Service::PassThrough(..) => Err(Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "nothing is cached: everything passes through",
         )),
@@ -139,7 +139,7 @@ fn shows_token(authorization: Option<&HeaderValue>, token: &str) -> bool {
         })
 }
 
-fn read(tiered: &Tiered, path: &str, query: &Query) -> Result<Response<Bytes>, Refusal> {
+async fn read(tiered: &Tiered, path: &str, query: &Query) -> Result<Response<Bytes>, Refusal> {
     match path {
         "/stats" => json(&tiered.snapshot()),
         "/metrics" => {
@@ -148,7 +148,7 @@ fn read(tiered: &Tiered, path: &str, query: &Query) -> Result<Response<Bytes>, R
         }
         "/cache" => {
             let limit = query.number("limit")?.unwrap_or(LISTED.0);
-            json(&tiered.list(limit.min(LISTED.1)))
+            json(&tiered.list(limit.min(LISTED.1)).await)
         }
         _ => Err(not_found()),
     }

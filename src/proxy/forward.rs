@@ -20,6 +20,7 @@ use super::rewrite::{self, Held, Rewriter};
 use super::{Service, Shared, log, render};
 use crate::github::{self, Body};
 use crate::http_cache::CacheStatus;
+use crate::store::epoch_log::Teller;
 use crate::tiered::{self, Answer, Caller, Failure};
 
 /// The body of an answer, for hyper.
@@ -80,7 +81,14 @@ async fn respond(
             };
             tiered.answer(request).await
         }
-        (Service::PassThrough(client), _) => pass(client, head.method, job, headers, body).await,
+        (Service::PassThrough(client, teller), _) => {
+            // Until the head of the answer is there, or the client is gone.
+            let _writing = teller
+                .as_ref()
+                .filter(|_| !head.method.is_safe())
+                .map(Teller::writing);
+            pass(client, head.method, job, headers, body).await
+        }
         (Service::Tiered(_), None) => {
             return refuse(&Refusal::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

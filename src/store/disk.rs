@@ -232,12 +232,18 @@ impl Disk {
         cleared.await.unwrap_or(0)
     }
 
-    /// At most `limit` of the things held, the largest first. What is not written yet is not among them.
-    pub fn list(&self, limit: usize) -> Vec<(Key, Slot)> {
+    /// What `row` makes of at most `limit` of the things held, the largest first. What is not written yet is not
+    /// among them.
+    ///
+    /// Blocks, and reads every one of them.
+    pub fn list<T>(&self, limit: usize, mut row: impl FnMut(Key, Slot) -> T) -> Vec<T> {
         let shared = &self.0.shared;
-        upkeep::largest(shared, limit)
-            .inspect_err(|trouble| shared.tally.count(trouble.reason()))
-            .unwrap_or_default()
+        let mut rows = Vec::new();
+        let read = upkeep::largest(shared, limit, &mut |key, slot| rows.push(row(key, slot)));
+        if let Err(trouble) = read {
+            shared.tally.count(trouble.reason());
+        }
+        rows
     }
 
     /// Numbers.

@@ -136,7 +136,7 @@ impl Entry {
         {
             let held = self.variants.remove(at);
             let (kinds, public) = (variant.kinds | held.kinds, variant.public.max(held.public));
-            if held.asked_at > variant.asked_at {
+            if (held.asked_at, held.validated_at) > (variant.asked_at, variant.validated_at) {
                 // A slower answer to an earlier question must not make it look older, nor bring back
                 // the links of a shorter list.
                 variant = Arc::unwrap_or_clone(held);
@@ -161,7 +161,9 @@ impl Entry {
         {
             let held = self.grants.remove(at);
             grant.received |= held.received && held.digest == grant.digest;
-            if held.asked_at > grant.asked_at && held.digest != grant.digest {
+            let held_is_later =
+                (held.asked_at, held.granted_at) > (grant.asked_at, grant.granted_at);
+            if held_is_later && held.digest != grant.digest {
                 // The answer to a later question already said something else.
                 grant = Arc::unwrap_or_clone(held);
             }
@@ -391,6 +393,29 @@ mod tests {
         assert_eq!(merged.grants.len(), GRANTS_MAX);
         assert_eq!(merged.grants[0].asked_at, 199);
         assert_eq!(merged.grants[GRANTS_MAX - 1].asked_at, 72);
+    }
+
+    /// Without a write between them two questions have the same event number.
+    #[test]
+    fn a_slow_answer_to_an_earlier_question_does_not_come_on_top_of_a_later_one() {
+        let at = |body, seconds| {
+            let mut variant = variant(body, 7, 1);
+            variant.validated_at = Timestamp::from_secs(seconds);
+            let mut grant = grant(9, body, 7);
+            grant.granted_at = Timestamp::from_secs(seconds);
+            (variant, grant)
+        };
+        let (later, earlier) = (at(2, 200), at(1, 100));
+        let entry = Entry::default()
+            .with_variant(later.0)
+            .with_grant(later.1)
+            .with_variant(earlier.0)
+            .with_grant(earlier.1);
+        assert_eq!(entry.grants[0].digest, Digest::of([[2].as_slice()]));
+        let (again, _) = at(2, 150);
+        let held = entry.with_variant(again);
+        let held = held.variant(Digest::of([[2].as_slice()])).unwrap();
+        assert_eq!(held.validated_at, Timestamp::from_secs(200));
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! is stale, never less.
 
 mod record;
+mod teller;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -28,12 +29,16 @@ use crate::time::Timestamp;
 use record::RECORD;
 
 pub use record::Event;
+pub use teller::Teller;
 
 /// Records in one generation. A daemon that starts reads them all, in a few milliseconds.
 const RECORDS_MAX: u64 = 4096;
 const NAME: &str = "epochs";
 /// How long a log can be gone, by somebody who did not end it, before its followers see it.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long to wait for whoever is putting a new log in place, which takes a millisecond. Requests wait with
+/// us, so one that was stopped in the middle of it is not waited for.
+const TURN_WAIT: Duration = Duration::from_millis(100);
 /// Bytes of a full log.
 const FULL: u64 = RECORDS_MAX * RECORD as u64;
 
@@ -97,6 +102,8 @@ impl EpochLog {
         mut each: impl FnMut(Number, &Event),
     ) -> Result<(), files::Error> {
         if self.is_gone()? {
+            // For those who have it open and do not look for its name just now.
+            let _ = append(&self.file, &Event::Ended.to_record());
             self.follow(now)?;
         }
         let mut length = self.length()?;
@@ -216,8 +223,8 @@ impl EpochLog {
         }
         let turns = path.with_extension("lock");
         // The lock's file stays, whatever becomes of the log.
-        let is_first = !turns.exists();
-        let _turn = files::wait_for_lock(&turns)?;
+        let is_first = after == 0 && !turns.exists();
+        let _turn = files::wait_for_lock(&turns, TURN_WAIT)?;
         let existing = Self::existing(path)?;
         if let Some(log) = existing.filter(|log| {
             log.generation > generation(after) && log.length().is_ok_and(|length| length < FULL)

@@ -103,6 +103,13 @@ impl Epochs {
         }
     }
 
+    /// The other names by which the repository `namespace` is known here.
+    pub(super) fn other_names(&self, namespace: &Namespace) -> Vec<Box<str>> {
+        let mut names = self.lock().names(namespace);
+        names.retain(|name| !matches!(namespace, Namespace::Repo(this) if this == name));
+        names
+    }
+
     /// Notes a write to `namespace`: when it is sent, and again when it was answered. `id`: the
     /// repository's number, if whoever wrote knew it.
     pub(super) fn write(&self, namespace: &Namespace, id: Option<u64>, event: u64, at: Timestamp) {

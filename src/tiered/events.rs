@@ -74,16 +74,12 @@ impl Shared {
         if self.log.is_none() && is_soon {
             return Ok(None);
         }
-        self.log_now(after, now).map(Some)
-    }
-
-    fn log_now(&mut self, after: Number, now: Timestamp) -> Result<&mut EpochLog, files::Error> {
         self.tried_at = now;
         let log = match self.log.take() {
             Some(log) => log,
             None => EpochLog::open(&self.directory, after, now)?,
         };
-        Ok(self.log.insert(log))
+        Ok(Some(self.log.insert(log)))
     }
 }
 
@@ -116,7 +112,7 @@ impl Inner {
         let heard = shared.log(after, now).and_then(|log| {
             let Some(log) = log else { return Ok(false) };
             if log.has_news(now) || log.number() != after {
-                log.news(now, |number, event| self.apply(number, event))?;
+                log.news(now, |number, event| self.apply(number, event, now))?;
                 self.events.number.store(log.number(), SeqCst);
             }
             Ok(true)
@@ -126,11 +122,14 @@ impl Inner {
 
     /// Something may have changed `namespace`.
     pub(super) fn written(&self, namespace: &Namespace) {
-        self.happened(&Event::Written {
-            namespace: namespace.clone(),
-            id: self.epochs.id_of(namespace),
-            at: self.clock.now(),
-        });
+        let id = self.epochs.id_of(namespace);
+        let at = self.clock.now();
+        let tell = |namespace: Namespace| self.happened(&Event::Written { namespace, id, at });
+        tell(namespace.clone());
+        // Others may know a renamed repository by its other name alone.
+        for name in self.epochs.other_names(namespace) {
+            tell(Namespace::Repo(name));
+        }
     }
 
     /// Tells everybody, and applies it here. It has happened for all daemons when this returns.
@@ -139,13 +138,14 @@ impl Inner {
         let mut shared = self.events.lock();
         let after = self.events.number.load(SeqCst);
         if let Some(shared) = &mut *shared {
-            let told = shared.log_now(after, now).and_then(|log| {
+            let told = shared.log(after, now).and_then(|log| {
+                let Some(log) = log else { return Ok(false) };
                 log.append(event, now)?;
-                log.news(now, |number, event| self.apply(number, event))?;
+                log.news(now, |number, event| self.apply(number, event, now))?;
                 self.events.number.store(log.number(), SeqCst);
                 Ok(true)
             });
-            let is_told = told.is_ok();
+            let is_told = matches!(told, Ok(true));
             self.note(shared, told);
             if is_told {
                 return;
@@ -154,7 +154,7 @@ impl Inner {
             epoch_log::give_up(&shared.directory);
         }
         // Nobody to tell, or no way: it has happened all the same.
-        self.apply(after + 1, event);
+        self.apply(after + 1, event, now);
         self.events.number.store(after + 1, SeqCst);
     }
 
@@ -177,10 +177,12 @@ impl Inner {
         }
     }
 
-    fn apply(&self, number: Number, event: &Event) {
+    fn apply(&self, number: Number, event: &Event, now: Timestamp) {
         match event {
+            // A time in the future is that of a clock which was wrong. The log outlives daemons, and nothing
+            // must settle until that time comes.
             Event::Written { namespace, id, at } => {
-                self.epochs.write(namespace, *id, number, *at);
+                self.epochs.write(namespace, *id, number, now.min(*at));
             }
             Event::Refused {
                 credential,
@@ -202,7 +204,7 @@ impl Inner {
             Event::Ended => {}
             Event::Cleared => drop(self.memory.clear()),
             Event::Everything { at } | Event::Began { at, .. } => {
-                self.epochs.everything(number, *at);
+                self.epochs.everything(number, now.min(*at));
                 self.revoked.everybody(number);
                 self.trust.forget_public();
             }

@@ -296,9 +296,11 @@ impl Inner {
             operation,
             ..
         } = question;
+        // A write may have closed the repository, and what was pushed since is nobody's business.
+        let floor = self.epochs.floor(namespace, now).event;
         caller.id.is_anonymous()
             || operation.is_same_for_every_reader()
-                && self.trust.is_public(head.host, namespace, 0, now)
+                && self.trust.is_public(head.host, namespace, floor, now)
     }
 
     /// Takes back what a refusal says this credential may no longer see.

@@ -14,6 +14,9 @@ use crate::store::epoch_log::Event;
 use crate::store::{Named, Slot};
 use crate::time::Timestamp;
 
+/// The longest that somebody who looks waits for what is not written yet.
+const SETTLE_MOST: Duration = Duration::from_secs(2);
+
 /// A value longer than the body limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the value has {length} bytes, and --body-limit allows {limit}")]
@@ -111,10 +114,11 @@ impl Tiered {
         held
     }
 
-    /// Returns when what was stored before is on disk, if there is one.
+    /// Returns when what was stored before is on disk, if there is one, or when that takes too long: another
+    /// process may have been stopped while it held the database.
     pub async fn settle(&self) {
         if let Some(disk) = &self.0.disk {
-            disk.flush().await;
+            let _ = tokio::time::timeout(SETTLE_MOST, disk.flush()).await;
         }
     }
 
@@ -124,19 +128,25 @@ impl Tiered {
     }
 
     /// At most `limit` rows of what is held, the largest first.
-    pub fn list(&self, limit: usize) -> Vec<EntryRow> {
+    pub async fn list(&self, limit: usize) -> Vec<EntryRow> {
         let now = self.0.clock.now();
-        let on_disk = self.0.disk.as_ref().map(|disk| disk.list(limit));
-        let held: HashMap<Key, Slot> = on_disk
+        let row = move |key: Key, slot: &Slot| (key, EntryRow::of(&key, slot, now));
+        let on_disk = self.0.disk.clone().map(|disk| {
+            let list = move || disk.list(limit, |key, slot| row(key, &slot));
+            // Reads a lot, and nobody else's request shall wait for it.
+            tokio::task::spawn_blocking(list)
+        });
+        let on_disk = match on_disk {
+            Some(listing) => listing.await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let in_memory = self.0.memory.list(usize::MAX);
+        let held: HashMap<Key, EntryRow> = on_disk
             .into_iter()
-            .flatten()
             // What memory knows of the same thing is newer.
-            .chain(self.0.memory.list(usize::MAX))
+            .chain(in_memory.iter().map(|(key, slot)| row(*key, slot)))
             .collect();
-        let mut rows: Vec<_> = held
-            .iter()
-            .map(|(key, slot)| EntryRow::of(key, slot, now))
-            .collect();
+        let mut rows: Vec<_> = held.into_values().collect();
         rows.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.id.cmp(&b.id)));
         rows.truncate(limit);
         rows

@@ -32,8 +32,12 @@ impl Inner {
     ) -> Facts {
         let resource = resource_of(target);
         self.hear(now);
-        let floor = self.epochs.floor(&question.namespace, now);
-        let settling = floor.settling || self.is_deaf();
+        let mut floor = self.epochs.floor(&question.namespace, now);
+        if self.is_deaf() {
+            // Others may write without our knowledge: nothing that was asked before counts, neither for
+            // who waits for another's answer nor when GitHub cannot answer.
+            floor.event = u64::MAX;
+        }
         let pressure = self.gate.pressure(caller.id, caller.kind, resource, now);
         let lifetime = self.config.lifetimes.of(question.operation);
         let readers_agree = question.operation.is_same_for_every_reader()
@@ -50,7 +54,7 @@ impl Inner {
             known: Known {
                 operation: question.operation,
                 floor: floor.event,
-                lifetime: if settling {
+                lifetime: if floor.settling {
                     Some(std::time::Duration::ZERO)
                 } else {
                     lifetime

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use ghswarm::clock::Clock;
+use ghswarm::github::budget;
+use ghswarm::secret::LocalSecret;
+use ghswarm::store::{Disk, Slot, disk};
 use ghswarm::tiered;
 use ghswarm_lab::{Access, Matcher, Phase, Token, TokenSpec};
 use http::Method;
@@ -296,6 +300,46 @@ async fn a_write_that_closes_a_repository_ends_its_being_public() {
     assert_eq!(house.get(&owner, labels).await.status, 200);
     let refused = house.get(&stranger, labels).await;
     assert_eq!(refused.status, 404, "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_is_read_after_a_write_closed_its_repository_leaves_in_no_public_snapshot() {
+    let house = House::on_disk(
+        tiered::Config::default(),
+        budget::Config::default(),
+        Some(1 << 28),
+    )
+    .await;
+    let (repo, labels) = ("/repos/octo-org/hello", "/repos/octo-org/hello/labels");
+    let owner = house
+        .github
+        .token(TokenSpec::classic("octocat").admin("octo-org/hello"));
+    assert_eq!(house.get(&owner, repo).await.json()["private"], false);
+    let close = r#"{"private":true}"#;
+    let closed = house
+        .send(Method::PATCH, Some(&owner), repo, &[], close)
+        .await;
+    assert_eq!(closed.status, 200, "{closed:?}");
+    assert_eq!(house.get(&owner, labels).await.status, 200);
+    house.stats().await;
+    let secret = std::fs::read(house.cache_dir().join("hmac.key")).unwrap();
+    let store = disk::Config {
+        directory: house.cache_dir().join("store"),
+        limit: 1 << 28,
+    };
+    let secret = LocalSecret::new(secret.try_into().unwrap());
+    let disk = Disk::open(&store, &secret, Clock::manual(house.now())).unwrap();
+    let mut may_leave = Vec::new();
+    let mut look = |_, slot| {
+        if let Slot::Answers(entry) = slot
+            && entry.label.ends_with("/labels")
+        {
+            may_leave.extend(entry.variants.iter().map(|variant| variant.was_public));
+        }
+        true
+    };
+    disk.each(&mut look).unwrap();
+    assert_eq!(may_leave, [false]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Daemons of one machine: what one knows of writes and refusals, all know.
 
+mod apart;
 mod crowd;
 mod killed;
 mod process;

@@ -129,8 +129,13 @@ pub(super) fn each(shared: &Shared, see: &mut dyn FnMut(Key, Slot) -> bool) -> R
     }
 }
 
-/// At most `limit` of the things held, the largest first.
-pub(super) fn largest(shared: &Shared, limit: usize) -> Result<Vec<(Key, Slot)>, Trouble> {
+/// Shows at most `limit` of the things held to `see`, the largest first, one at a time: all of them together
+/// may not fit in memory.
+pub(super) fn largest(
+    shared: &Shared,
+    limit: usize,
+    see: &mut dyn FnMut(Key, Slot),
+) -> Result<(), Trouble> {
     let connection = shared.place.browse()?;
     let mut statement = connection.prepare(
         "SELECT id, bytes FROM (SELECT id, size FROM item ORDER BY size DESC LIMIT ?1)
@@ -138,13 +143,12 @@ pub(super) fn largest(shared: &Shared, limit: usize) -> Result<Vec<(Key, Slot)>,
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query([limit])?;
-    let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         if let Ok((key, decoded)) = Found::read(shared, row)?.found {
-            found.push((key, decoded.slot));
+            see(key, decoded.slot);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A row as it was found: sound, or with the key that it might be of, and what is wrong with it.

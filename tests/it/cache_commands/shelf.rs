@@ -54,7 +54,7 @@ impl Shelf {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.disk.list(usize::MAX).len()
+        self.disk.list(usize::MAX, |_, _| ()).len()
     }
 }
 

@@ -1,8 +1,11 @@
 //! The keeper: a daemon may die, its clients do not notice.
 
+use std::process::Stdio;
 use std::time::Duration;
 
+use http::Method;
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::{Sandbox, kill, over_socket, path_of};
 
@@ -67,6 +70,46 @@ async fn after_three_crashes_requests_pass_through_and_commands_say_so() {
     let stopped = sandbox.run(["stop"]).await.ok();
     assert!(stopped.stderr.contains("0 requests"), "{}", stopped.stderr);
     assert!(!sandbox.state_dir().join("ready.json").exists());
+}
+
+#[tokio::test]
+async fn a_write_that_passed_through_is_known_to_the_daemons_beside() {
+    let sandbox = Sandbox::new().await;
+    let mut alive = sandbox.start().await;
+    let mut beside = sandbox
+        .command(["serve", "--state-dir", "beside"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut output = BufReader::new(beside.stdout.take().unwrap());
+    output.read_line(&mut line).await.unwrap();
+    let other: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(other["cache_dir"], alive["cache_dir"]);
+
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |method: Method, ready: &Value, body: &str| {
+        let url = ready["api_url"].as_str().unwrap().to_owned() + "/repos/octo-org/app/issues/1";
+        let request = client
+            .request(method, url)
+            .bearer_auth(sandbox.token.value());
+        let answer = request.body(body.to_owned()).send().await.unwrap();
+        let cache = answer.headers()["cache-status"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let issue: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        (issue["title"].as_str().unwrap().to_owned(), cache)
+    };
+    ask(Method::GET, &other, "").await;
+    let (_, cache) = ask(Method::GET, &other, "").await;
+    assert!(cache.contains("; hit;"), "{cache}");
+    for _ in 0..3 {
+        alive = after_death(&alive).await;
+    }
+    let (_, cache) = ask(Method::PATCH, &alive, r#"{"title":"changed"}"#).await;
+    assert!(cache.contains("pass-through"), "{cache}");
+    assert_eq!(ask(Method::GET, &other, "").await.0, "changed");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn the_largest_are_listed_first() {
         disk.put(key(n), named("x", noise(n, 1000 * n as usize)));
     }
     disk.flush().await;
-    let keys: Vec<_> = disk.list(3).into_iter().map(|(key, _)| key).collect();
+    let keys: Vec<_> = disk.list(3, |key, _| key);
     assert_eq!(keys, [key(4), key(3), key(2)]);
 }
 

@@ -68,7 +68,10 @@ impl Crowd {
             }
         });
         let everything = || github.token(TokenSpec::classic("octocat").everything());
-        let tokens = (0..8).map(|_| everything()).collect();
+        let tokens: Vec<_> = (0..8).map(|_| everything()).collect();
+        for token in &tokens {
+            github.set_limit(token.bucket(), "core", 10_000_000);
+        }
         let mut daemons = Vec::new();
         for number in 0..DAEMONS {
             let state = places.join(number.to_string());

@@ -48,13 +48,16 @@ impl Process {
         self.ready["api_url"].as_str().unwrap()
     }
 
-    /// Resident memory in kB, as Linux counts it.
-    pub(super) fn resident(&self) -> u64 {
+    /// Resident memory in kB, as Linux counts it: all of it, and what is not the program itself.
+    pub(super) fn resident(&self) -> (u64, u64) {
         let status = format!("/proc/{}/status", self.child.id().unwrap());
         let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.unwrap().trim().split(' ').next().unwrap();
-        number.parse().unwrap()
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.unwrap().trim().split(' ').next().unwrap();
+            number.parse().unwrap()
+        };
+        (of("VmRSS:"), of("RssAnon:"))
     }
 
     /// Ends it without warning.

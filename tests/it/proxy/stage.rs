@@ -68,7 +68,7 @@ impl Stage {
         let service = if cached {
             Service::Tiered(tiered(client.clone()))
         } else {
-            Service::PassThrough(client.clone())
+            Service::PassThrough(client.clone(), None)
         };
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("s");
