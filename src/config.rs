@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::github::{self, budget};
-use crate::{proxy, tiered};
+use crate::{proxy, swarm, tiered};
 
 pub use directories::Directories;
 pub use env::Environment;
@@ -68,6 +68,8 @@ pub struct Config {
     pub tiered: tiered::Config,
     /// How clients are served.
     pub proxy: proxy::Config,
+    /// With whom entries are shared; without it this daemon is alone.
+    pub swarm: Option<swarm::Config>,
 }
 
 impl Default for Config {
@@ -87,6 +89,7 @@ impl Default for Config {
             budget: budget::Config::default(),
             tiered: tiered::Config::default(),
             proxy: proxy::Config::default(),
+            swarm: None,
         }
     }
 }

@@ -5,6 +5,7 @@ mod first_line;
 mod limits;
 mod living;
 mod ready;
+mod sharing;
 mod signals;
 mod sockets;
 mod state;
@@ -28,6 +29,7 @@ use crate::tiered::{self, Tiered};
 
 use books::Books;
 use first_line::FirstLine;
+use sharing::Sharing;
 
 pub use crate::config::Config;
 pub use limits::{connections, raise_descriptor_limit};
@@ -47,6 +49,7 @@ pub struct Daemon {
     stop: watch::Sender<bool>,
     state: StateDir,
     announced: bool,
+    sharing: Option<Sharing>,
 }
 
 /// Why a daemon could not start.
@@ -99,6 +102,9 @@ pub enum Error {
     /// The sockets that were passed on are not those a daemon needs.
     #[error("the inherited sockets (LISTEN_FDS) cannot be used: {0}")]
     Inherited(String),
+    /// The key in the state directory is none.
+    #[error("the file `identity` of the state directory holds no key; remove it to get a new one")]
+    Identity,
     /// No HTTP client.
     #[error(transparent)]
     Github(#[from] github::BuildError),
@@ -135,6 +141,10 @@ impl Daemon {
             });
         let own = listeners.tcp.local_addr().map_err(Error::Serve)?;
         let github = github::Client::new(config.github.without_proxy(own))?;
+        let sharing = config
+            .swarm
+            .map(|swarm| Sharing::new(&state, swarm))
+            .transpose()?;
         let counters = Arc::new(Stats::new(&Operation::NAMES));
         if state.cache().is_none() {
             counters.reason("cache-dir-unusable");
@@ -148,6 +158,7 @@ impl Daemon {
             stats: counters.clone(),
             directory: state.cache().map(Path::to_owned),
             disk,
+            swarm: sharing.as_ref().map(Sharing::client),
         });
         let stop = watch::Sender::new(false);
         let admin = state.admin(&ready, stop.clone())?;
@@ -172,6 +183,7 @@ impl Daemon {
             stop,
             state,
             announced,
+            sharing,
         })
     }
 
@@ -201,6 +213,7 @@ impl Daemon {
             stop,
             state,
             announced,
+            sharing,
             ..
         } = self;
         let mut books = Books::new(&tiered, &state, (!announced).then_some(&ready));
@@ -209,6 +222,7 @@ impl Daemon {
             served = proxy.run(listeners, stopping) => served,
             never = pass_on(shutdown, stop) => match never {},
             never = books.keep() => match never {},
+            never = share(sharing, &tiered) => match never {},
         };
         let last = tiered.snapshot();
         if let Err(error) = state.write_counters(&last) {
@@ -226,6 +240,14 @@ impl Daemon {
         );
         Ok(last)
     }
+}
+
+/// Speaks with the peers, if there are any to be.
+async fn share(sharing: Option<Sharing>, tiered: &Tiered) -> Infallible {
+    if let Some(sharing) = sharing {
+        sharing.run(tiered.clone()).await;
+    }
+    std::future::pending().await
 }
 
 /// Turns the caller's wish for an end into the daemon's.

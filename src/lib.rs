@@ -18,11 +18,14 @@ pub mod seal;
 // Row 2: one external resource each, blind to each other.
 pub mod files;
 pub mod github;
+pub mod swarm;
 
-// Row 3: what is held, in memory and in files.
+// Row 3: what is held, in memory and in files, and who is a peer.
+pub mod registry;
 pub mod store;
 
-// Row 4: the request path.
+// Row 4: the request path, and finding peers.
+pub mod discovery;
 pub mod tiered;
 
 // Row 5: HTTP in.

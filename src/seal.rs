@@ -104,11 +104,41 @@ impl SharedSecret {
 
     /// The key for `purpose`. Slow, as `cost` says: derive it once and keep it.
     pub fn sealer(&self, salt: &[u8; SALT], cost: Cost, purpose: Purpose) -> Sealer {
-        let master = stretch(&self.0, salt, cost.0);
-        let key = expand(&*master, salt, purpose.label().as_bytes());
-        Sealer {
-            cipher: Aes256Gcm::new((&*key).into()),
+        self.master(salt, cost).sealer(purpose)
+    }
+
+    /// What the keys of several purposes come from. Slow, as `cost` says.
+    pub fn master(&self, salt: &[u8; SALT], cost: Cost) -> Master {
+        Master {
+            bytes: stretch(&self.0, salt, cost.0),
+            salt: *salt,
         }
+    }
+}
+
+/// A secret after the slow step.
+pub struct Master {
+    bytes: Zeroizing<[u8; 32]>,
+    salt: [u8; SALT],
+}
+
+impl Master {
+    /// What seals for `purpose`.
+    pub fn sealer(&self, purpose: Purpose) -> Sealer {
+        Sealer {
+            cipher: Aes256Gcm::new((&*self.key(purpose)).into()),
+        }
+    }
+
+    /// The bare key of `purpose`, for what is proven and not sealed.
+    pub fn key(&self, purpose: Purpose) -> Zeroizing<[u8; 32]> {
+        expand(&*self.bytes, &self.salt, purpose.label().as_bytes())
+    }
+}
+
+impl fmt::Debug for Master {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
     }
 }
 
@@ -123,6 +153,12 @@ impl fmt::Debug for SharedSecret {
 pub enum Purpose {
     /// A snapshot of the store.
     Snapshot,
+    /// The proof that a runner knows a pool's secret.
+    Admission,
+    /// The names of keys among peers.
+    Names,
+    /// An entry on its way between peers.
+    Entry,
 }
 
 impl Purpose {
@@ -130,6 +166,9 @@ impl Purpose {
     const fn label(self) -> &'static str {
         match self {
             Self::Snapshot => "ghswarm/1/snapshot",
+            Self::Admission => "ghswarm/1/admission",
+            Self::Names => "ghswarm/1/names",
+            Self::Entry => "ghswarm/1/entry",
         }
     }
 }

@@ -29,6 +29,7 @@ mod hit;
 mod keep;
 mod lifetimes;
 mod named;
+mod peers;
 mod prefixed;
 mod promote;
 mod query;
@@ -56,6 +57,7 @@ use crate::http_cache::{CacheStatus, FieldBlock};
 use crate::secret::{Authorization, CredentialId, LocalSecret, TokenKind};
 use crate::stats::{Outcome, Snapshot, Stats};
 use crate::store::{Disk, Memory};
+use crate::swarm;
 use crate::time::Timestamp;
 
 use hit::request_control;
@@ -136,6 +138,8 @@ pub struct Parts {
     pub directory: Option<PathBuf>,
     /// The disk tier, if there is one.
     pub disk: Option<Disk>,
+    /// The other runners, if there are any to share with.
+    pub swarm: Option<swarm::Client>,
 }
 
 /// A cheap handle to the request path.
@@ -152,6 +156,7 @@ struct Inner {
     stats: Arc<Stats>,
     memory: Memory,
     disk: Option<Disk>,
+    swarm: Option<swarm::Client>,
     absent: promote::Absent,
     events: events::Events,
     epochs: epochs::Epochs,
@@ -267,6 +272,7 @@ impl Tiered {
             stats,
             directory,
             disk,
+            swarm,
         } = parts;
         Self(Arc::new(Inner {
             memory: match &disk {
@@ -274,6 +280,7 @@ impl Tiered {
                 None => Memory::new(config.memory_limit),
             },
             disk,
+            swarm,
             absent: promote::Absent::default(),
             config,
             secret,

@@ -92,6 +92,16 @@ impl StateDir {
         self.secret.clone()
     }
 
+    /// The seed of this daemon's key in the swarm, kept in `identity`.
+    pub(super) fn identity(&self) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let kept = files::read_or_create_secret(&self.path.join("identity"))
+            .map_err(|source| unusable(&self.path, source))?;
+        if kept.replaced {
+            warn!("the identity could not be read and is replaced: peers know this daemon anew");
+        }
+        Ok(kept.secret)
+    }
+
     /// What `ready.json` will say.
     pub(super) fn describe(&self, config: &Config, listeners: &Listeners) -> Result<Ready, Error> {
         let admin = listeners.admin.as_ref().map(sockets::address).transpose()?;

@@ -56,6 +56,7 @@ impl Front {
             stats: Arc::new(Stats::new(&Operation::NAMES)),
             directory: None,
             disk: None,
+            swarm: None,
         });
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("proxy.sock");

@@ -141,6 +141,7 @@ fn tiered(client: Client) -> Tiered {
         stats: Arc::new(Stats::new(&ghswarm::api::Operation::NAMES)),
         directory: None,
         disk: None,
+        swarm: None,
     })
 }
 

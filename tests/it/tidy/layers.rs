@@ -11,9 +11,9 @@ const ROWS: [(usize, &[&str]); 9] = [
     (7, &["keeper", "daemon", "cli"]),
     (6, &["config"]),
     (5, &["proxy"]),
-    (4, &["tiered"]),
-    (3, &["store"]),
-    (2, &["files", "github"]),
+    (4, &["tiered", "discovery"]),
+    (3, &["store", "registry"]),
+    (2, &["files", "github", "swarm"]),
     (1, &["api", "http_cache", "seal"]),
     (0, &["clock", "digest", "secret", "stats", "time"]),
 ];

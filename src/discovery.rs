@@ -1,0 +1,1 @@
+//! Finding peers: keeps our own record alive, and tells the swarm whom to dial.

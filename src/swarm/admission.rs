@@ -1,0 +1,1 @@
+//! Admission: who may speak. Pure: frames and values in, a verdict out.

@@ -1,0 +1,239 @@
+//! The handle that everybody else holds.
+
+use std::time::Duration;
+
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::oneshot;
+
+use super::contact::Contact;
+use super::identity::{Identity, Ticket};
+use super::pool::{Names, WireKey};
+use super::roster::{Coverage, PeerRow, Roster};
+use super::wire::message::{Ended, Stale};
+use super::wire::offer::Offer;
+use crate::api::Key;
+use crate::digest::Digest;
+
+/// A cheap handle to the swarm.
+#[derive(Debug, Clone)]
+pub struct Client {
+    identity: Identity,
+    contact: Contact,
+}
+
+/// A peer that we could dial.
+#[derive(Debug, Clone)]
+pub struct Acquaintance {
+    /// Who it is; `None` if only an address is known.
+    pub peer: Option<PeerId>,
+    /// Where it is.
+    pub addresses: Vec<Multiaddr>,
+    /// What lets us in there.
+    pub ticket: Option<Ticket>,
+}
+
+/// What came of a lookup.
+#[derive(Debug)]
+pub enum Found {
+    /// A peer has this. It is a candidate: GitHub judges.
+    Candidate(Offer, Source),
+    /// Nobody has it, and others wait for us to ask GitHub.
+    Lease(Lease),
+    /// Somebody else's question to GitHub has just shown that what we have is current for it: our own free
+    /// question will do.
+    Same,
+    /// Ask GitHub.
+    Nothing(Nothing),
+}
+
+/// Why a lookup brought nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nothing {
+    /// There is no admitted peer.
+    Alone,
+    /// Nobody answered in time.
+    Silence,
+    /// Somebody asked GitHub for everybody, and did not come back in time.
+    WaitedInVain,
+    /// What there is may not be shared.
+    NotShared,
+}
+
+/// Where a candidate came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The peer.
+    pub peer: PeerId,
+    /// Whether it was admitted by the secret.
+    pub by_secret: bool,
+    /// How old it said the entry is.
+    pub age: Duration,
+}
+
+/// We ask GitHub for everybody. Others wait until [`Lease::land`], or until this is dropped: then the next
+/// of them asks.
+#[derive(Debug)]
+pub struct Lease {
+    key: WireKey,
+}
+
+impl Lease {
+    /// There is an answer.
+    pub fn land(self, _ended: Ended) {
+        let _ = self.key;
+    }
+}
+
+/// What became of telling the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Peers that acknowledged.
+    pub acknowledged: usize,
+    /// Peers that did not, and count as lost by now.
+    pub lost: usize,
+}
+
+/// What the swarm wants of us.
+#[derive(Debug)]
+pub enum Event {
+    /// A peer asks for an entry. From local tiers alone; `None` if there is none that it may be given, or
+    /// only the one that it has.
+    Lookup {
+        /// What for.
+        key: WireKey,
+        /// What it has.
+        held: Option<Digest>,
+        /// What it may be given.
+        coverage: Coverage,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Option<Offer>>,
+    },
+    /// A peer gave us an entry to hold, or pushed one that is asked for often.
+    Offered {
+        /// The entry.
+        offer: Offer,
+        /// Who.
+        from: Source,
+    },
+    /// A peer's client wrote. Acknowledged by `done`, when no hit shows the past any more.
+    Stale {
+        /// What may have changed.
+        stale: Vec<Stale>,
+        /// Tells the writer.
+        done: oneshot::Sender<()>,
+    },
+    /// Writes may have been missed: everything is asked again. Acknowledged in the same way.
+    EverythingStale {
+        /// Why, by name.
+        why: &'static str,
+        /// Says that it has taken effect.
+        done: oneshot::Sender<()>,
+    },
+    /// A peer said how much of a budget is left.
+    Budget {
+        /// The name of the budget among peers.
+        name: [u8; 16],
+        /// Calls left of `limit`.
+        remaining: u32,
+        /// Calls in each window.
+        limit: u32,
+        /// Seconds until it is renewed.
+        reset_in: Duration,
+    },
+    /// A peer told us of others: signed records, not yet verified.
+    Introduced {
+        /// Who told.
+        by: PeerId,
+        /// What.
+        records: Vec<Vec<u8>>,
+    },
+    /// A peer wants to know whom we know: our own record first.
+    RecordsWanted {
+        /// Where they go.
+        reply: oneshot::Sender<Vec<Vec<u8>>>,
+    },
+}
+
+impl Client {
+    pub(super) fn new(identity: Identity, contact: Contact) -> Self {
+        Self { identity, contact }
+    }
+
+    /// Who we are.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What keys are called among the peers; `None` until the swarm runs.
+    pub fn names(&self) -> Option<Names> {
+        None
+    }
+
+    /// Whether anybody is out of contact.
+    pub fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    /// Looks for `key` among its owners: at most 50 ms to a first answer, and as long as a lease if somebody is
+    /// asking GitHub already. `held`: the body that we have and would ask about.
+    pub async fn lookup(&self, key: Key, held: Option<Digest>) -> Found {
+        let _ = (key, held);
+        std::future::ready(Found::Nothing(Nothing::Alone)).await
+    }
+
+    /// Gives `offer` to its owners and announces it. Returns at once.
+    pub fn store(&self, offer: Offer) {
+        drop(offer);
+    }
+
+    /// Tells every admitted peer, and waits until each has acknowledged or has surely fallen out of contact.
+    pub async fn invalidate(&self, stale: Vec<Stale>) -> Told {
+        drop(stale);
+        std::future::ready(Told::default()).await
+    }
+
+    /// The same without waiting: something is about to be written.
+    pub fn invalidate_soon(&self, stale: Vec<Stale>) {
+        drop(stale);
+    }
+
+    /// What GitHub said about a candidate: whether it confirmed it.
+    pub fn judged(&self, source: Source, confirmed: bool) {
+        let _ = (source, confirmed);
+    }
+
+    /// This entry is asked for often: everybody is given it.
+    pub fn push(&self, offer: Offer) {
+        drop(offer);
+    }
+
+    /// Everybody who uses this budget should know what is left of it.
+    pub fn budget(&self, credential: &[u8], remaining: u32, limit: u32, reset_in: Duration) {
+        let _ = (credential, remaining, limit, reset_in);
+    }
+
+    /// A peer that we could dial: where it is, and what lets us in there.
+    pub fn know(&self, acquaintance: Acquaintance) {
+        drop(acquaintance);
+    }
+
+    /// Dials an address of which nothing else is known.
+    pub fn dial(&self, address: Multiaddr) {
+        drop(address);
+    }
+
+    /// Where others reach us: what we listen on, as far as it is known.
+    pub async fn addresses(&self) -> Vec<Multiaddr> {
+        std::future::ready(Vec::new()).await
+    }
+
+    /// Who is admitted now.
+    pub fn roster(&self) -> Roster {
+        Roster::default()
+    }
+
+    /// Everybody we know.
+    pub async fn peers(&self) -> Vec<PeerRow> {
+        std::future::ready(Vec::new()).await
+    }
+}
