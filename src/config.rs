@@ -12,6 +12,7 @@ mod origin;
 pub mod schema;
 mod setting;
 pub mod settings;
+mod sharing;
 pub mod sources;
 pub mod table;
 pub mod units;
@@ -31,6 +32,7 @@ pub use env::Environment;
 pub use origin::{Origin, Problem, Slot};
 pub use setting::Setting;
 pub use settings::Settings;
+pub use sharing::Sharing;
 pub use sources::{Read, Reading};
 
 /// Bytes that the disk tier may take by default.

@@ -124,7 +124,7 @@ impl Daemon {
             None => sockets::bind(config.listen, state.socket())?,
         };
         sockets::check(&listeners)?;
-        let ready = state.describe(&config, &listeners)?;
+        let mut ready = state.describe(&config, &listeners)?;
 
         let secret = state.secret();
         let disk = config
@@ -145,6 +145,8 @@ impl Daemon {
             .swarm
             .map(|swarm| Sharing::new(&state, swarm))
             .transpose()?;
+        let me = |sharing: &Sharing| sharing.client().identity().peer_id().to_string();
+        ready.peer_id = sharing.as_ref().map(me);
         let counters = Arc::new(Stats::new(&Operation::NAMES));
         if state.cache().is_none() {
             counters.reason("cache-dir-unusable");
@@ -161,7 +163,8 @@ impl Daemon {
             swarm: sharing.as_ref().map(Sharing::client),
         });
         let stop = watch::Sender::new(false);
-        let admin = state.admin(&ready, stop.clone())?;
+        let peers = sharing.as_ref().map(|sharing| sharing.discovery().clone());
+        let admin = state.admin(&ready, stop.clone(), peers)?;
         let service = Service::Tiered(tiered.clone());
         let proxy = Proxy::new(config.proxy, service, github, Some(admin));
 
@@ -222,7 +225,7 @@ impl Daemon {
             served = proxy.run(listeners, stopping) => served,
             never = pass_on(shutdown, stop) => match never {},
             never = books.keep() => match never {},
-            never = share(sharing, &tiered) => match never {},
+            never = share(sharing, &tiered, &state, &ready) => match never {},
         };
         let last = tiered.snapshot();
         if let Err(error) = state.write_counters(&last) {
@@ -243,9 +246,14 @@ impl Daemon {
 }
 
 /// Speaks with the peers, if there are any to be.
-async fn share(sharing: Option<Sharing>, tiered: &Tiered) -> Infallible {
+async fn share(
+    sharing: Option<Sharing>,
+    tiered: &Tiered,
+    state: &StateDir,
+    ready: &Ready,
+) -> Infallible {
     if let Some(sharing) = sharing {
-        sharing.run(tiered.clone()).await;
+        sharing.run(tiered.clone(), state, ready).await;
     }
     std::future::pending().await
 }

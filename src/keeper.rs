@@ -296,6 +296,7 @@ impl Keeper {
             token: self.admin_token.clone(),
             ready,
             stop: stop.clone(),
+            peers: None,
         };
         let own = self.listeners.tcp.local_addr()?;
         let client = github::Client::new(self.github.clone().without_proxy(own))?;

@@ -20,15 +20,24 @@
 //! ([`crate::discovery`]); files.
 
 pub mod admission;
+pub mod conduct;
+pub mod gate;
 pub mod wire;
 
+mod behaviour;
+mod book;
 mod client;
 mod config;
 mod contact;
 mod event_loop;
+mod exchange;
+mod frame;
 mod identity;
+mod listen;
 mod pool;
 mod roster;
+mod serve;
+mod shared;
 
 pub use client::{Acquaintance, Client, Event, Found, Lease, Nothing, Source, Told};
 pub use config::{Config, Secret, Times};
@@ -38,4 +47,5 @@ pub use identity::{Identity, NotAnIdentity, Ticket};
 pub use libp2p::{Multiaddr, PeerId};
 pub use pool::{BadName, Names, Pool, PoolSecret, WireKey};
 pub use roster::{Coverage, Peer, PeerRow, Roster, Standing};
+pub use shared::{AskError, Counts};
 pub use wire::offer::{Audience, Offer};

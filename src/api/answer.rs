@@ -130,7 +130,7 @@ fn has_element(headers: &HeaderMap, name: header::HeaderName, element: &[u8]) ->
 
 /// The kinds of bodies that the API speaks: JSON, its own media types, and text. Archives, images and
 /// streams of events are somebody else's.
-fn is_api_kind(kind: &[u8]) -> bool {
+pub fn is_api_kind(kind: &[u8]) -> bool {
     let essence = kind.split(|&byte| byte == b';').next().unwrap_or_default();
     let essence = essence.trim_ascii().to_ascii_lowercase();
     essence == b"application/json"

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::print;
 use crate::cli::{Config, ConfigCommand, ConfigFormat};
-use crate::config::{Error, Origin, Read, Reading, Setting, Settings, Slot, directories, schema};
+use crate::config::{Error, Origin, Read, Reading, Setting, Settings, Sharing, Slot, directories, schema};
 
 pub(super) fn run(config: Config, context: &Context<'_>) -> anyhow::Result<ExitCode> {
     match config.command {
@@ -60,6 +60,9 @@ fn check(flags: Settings, context: &Context<'_>) -> ExitCode {
     let mut read = context.read(flags, Reading::Everything);
     // Directories that cannot be found are found wanting here, too.
     let unplaced = context.directories(&read.settings).err();
+    let unshared = Sharing::find(&read.settings, context.environment());
+    read.notices
+        .extend(unshared.as_ref().ok().and_then(Sharing::notice).map(str::to_owned));
     for notice in &read.notices {
         print::complaint(notice);
     }
@@ -68,7 +71,7 @@ fn check(flags: Settings, context: &Context<'_>) -> ExitCode {
         print::complaint(&Error::Problems(problems).to_string());
         return ExitCode::FAILURE;
     }
-    if let Some(error) = unplaced {
+    if let Some(error) = unplaced.or(unshared.err().map(Into::into)) {
         print::complaint(&format!("{error:#}"));
         return ExitCode::FAILURE;
     }

@@ -10,8 +10,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdout, Command};
 
 use super::context::Context;
-use super::logging;
-use crate::config::{Directories, Settings, env};
+use super::{logging, print};
+use crate::config::{Directories, Settings, Sharing, env};
 use crate::daemon::{AskError, Living, Ready};
 use crate::files;
 
@@ -48,6 +48,11 @@ pub(super) async fn running(settings: &Settings, context: &Context<'_>) -> anyho
         }
         Err(AskError::Nobody { .. }) => {}
         Err(error) => return Err(error).context("a daemon is running, but it does not answer"),
+    }
+    // Here, where the job's token is known, and before there is a daemon.
+    let sharing = Sharing::find(settings, context.environment())?;
+    if let Some(notice) = sharing.notice() {
+        print::complaint(notice);
     }
     let log = Log::open(&directories).with_context(|| unusable(&directories.state))?;
     let ready = match tokio::time::timeout(PATIENCE, keeper(settings, &log)).await {

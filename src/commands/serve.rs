@@ -2,11 +2,35 @@
 
 use std::process::ExitCode;
 
+use tracing::warn;
+
 use super::context::Context;
 use super::{block_on, logging, print};
 use crate::cli::Serve;
-use crate::config::Owner;
+use crate::config::{Owner, Settings, Sharing};
 use crate::daemon::{self, Config, Daemon};
+use crate::swarm;
+
+/// How to share with peers. `start` has looked at this once, so under a keeper it was right: what has become
+/// wrong since, as a secret's file that was removed, must not end the cache.
+fn sharing(
+    settings: &Settings,
+    context: &Context<'_>,
+) -> anyhow::Result<Option<swarm::Config>> {
+    match Sharing::find(settings, context.environment()) {
+        Ok(sharing) => {
+            if let Some(notice) = sharing.notice() {
+                warn!("{notice}");
+            }
+            Ok(sharing.into_config())
+        }
+        Err(error) if settings.keeper_pid.is_some() && !settings.is_strict() => {
+            warn!(%error, "nothing is shared with peers");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
 
 pub(super) fn run(serve: Serve, context: &Context<'_>) -> anyhow::Result<ExitCode> {
     let settings = context.settings(serve.settings)?;
@@ -15,6 +39,7 @@ pub(super) fn run(serve: Serve, context: &Context<'_>) -> anyhow::Result<ExitCod
     // Before the runtime: it clears variables, which is sound only while there is one thread.
     let inherited = daemon::inherited_sockets()?;
     let mut config = Config::compose(&settings, &directories, Owner::of(context.environment()));
+    config.swarm = sharing(&settings, context)?;
     config.proxy.max_connections = daemon::connections(
         config.proxy.max_connections,
         daemon::raise_descriptor_limit(),

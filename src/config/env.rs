@@ -59,6 +59,26 @@ pub const NO_DISK: &str = "GHSWARM_NO_DISK";
 pub const WARNING_THRESHOLD: &str = "GHSWARM_WARNING_THRESHOLD";
 /// `--aggressive-threshold`.
 pub const AGGRESSIVE_THRESHOLD: &str = "GHSWARM_AGGRESSIVE_THRESHOLD";
+/// `--no-p2p`: `true` or `false`.
+pub const NO_P2P: &str = "GHSWARM_NO_P2P";
+/// `--pool`.
+pub const POOL: &str = "GHSWARM_POOL";
+/// `--p2p-listen`; several are separated by white space.
+pub const P2P_LISTEN: &str = "GHSWARM_P2P_LISTEN";
+/// `--bootstrap`; several are separated by white space.
+pub const BOOTSTRAP: &str = "GHSWARM_BOOTSTRAP";
+/// `--no-mdns`: `true` or `false`.
+pub const NO_MDNS: &str = "GHSWARM_NO_MDNS";
+/// `--trust`.
+pub const TRUST: &str = "GHSWARM_TRUST";
+/// `--admission`.
+pub const ADMISSION: &str = "GHSWARM_ADMISSION";
+/// `--secret-file`.
+pub const SECRET_FILE: &str = "GHSWARM_SECRET_FILE";
+/// `--secret-env`: the name of the variable with the secret.
+pub const SECRET_ENV: &str = "GHSWARM_SECRET_ENV";
+/// `--share-private`: `true` or `false`.
+pub const SHARE_PRIVATE: &str = "GHSWARM_SHARE_PRIVATE";
 /// Where TCP clients find the daemon; set for the children of `exec`, never read.
 pub const API_URL: &str = "GHSWARM_API_URL";
 /// Where statistics are served; set for the children of `exec`, never read.
@@ -77,6 +97,10 @@ pub const GITHUB_ACTIONS: &str = "GITHUB_ACTIONS";
 pub const GITHUB_WORKSPACE: &str = "GITHUB_WORKSPACE";
 /// `OWNER/REPO` of the job.
 pub const GITHUB_REPOSITORY: &str = "GITHUB_REPOSITORY";
+/// The number of that repository, which stays when it is renamed.
+pub const GITHUB_REPOSITORY_ID: &str = "GITHUB_REPOSITORY_ID";
+/// `github-hosted` or `self-hosted`.
+pub const RUNNER_ENVIRONMENT: &str = "RUNNER_ENVIRONMENT";
 /// REST base URL; the runner sets it anew at every step. Set for the children of `exec`.
 pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
 /// GraphQL URL, likewise.

@@ -80,6 +80,12 @@ pub fn describe(row: &Row) -> String {
         Effect::Lifetime(operation) => format!("As --lifetime {operation}=TIME."),
         Effect::Persistence => "false: as --no-disk.".to_owned(),
         Effect::Enabled => "false: as --no-cache.".to_owned(),
+        Effect::Peers => "false: as --no-p2p.".to_owned(),
+        Effect::Mdns => "false: as --no-mdns.".to_owned(),
+        Effect::PeerPort => {
+            "As --p2p-listen, with TCP and QUIC at this port; 9000 is the default.".to_owned()
+        }
+        Effect::SecretIn(variable) => format!("As --secret-env {variable}."),
         Effect::Elsewhere => "Read by other commands.".to_owned(),
     };
     let whose = match effect.reach() {

@@ -51,6 +51,26 @@ pub enum Setting {
     AggressiveThreshold,
     /// `--rewrite-bodies`
     RewriteBodies,
+    /// `--no-p2p`
+    NoP2p,
+    /// `--pool`
+    Pool,
+    /// `--p2p-listen`
+    P2pListen,
+    /// `--bootstrap`
+    Bootstrap,
+    /// `--no-mdns`
+    NoMdns,
+    /// `--trust`
+    Trust,
+    /// `--admission`
+    Admission,
+    /// `--secret-file`
+    SecretFile,
+    /// `--secret-env`
+    SecretEnv,
+    /// `--share-private`
+    SharePrivate,
     /// `--log-format`
     LogFormat,
     /// `--log-level`
@@ -83,7 +103,7 @@ const fn spec(
 
 /// In the order of the enum. Which daemon is meant (`state_dir`, `socket`) is never said by a file:
 /// the commands that talk to a daemon would have to read the same file to find it.
-const SPECS: [Spec; 24] = {
+const SPECS: [Spec; 34] = {
     use Kind as K;
     use Reach as R;
     use Setting as S;
@@ -195,6 +215,46 @@ const SPECS: [Spec; 24] = {
             "rewrite_bodies",
             env::REWRITE_BODIES,
             K::OneOf(&["auto", "always", "never"]),
+            R::Named,
+        ),
+        spec(S::NoP2p, "no_p2p", env::NO_P2P, K::Boolean, R::Workspace),
+        spec(S::Pool, "pool", env::POOL, K::Text, R::Named),
+        spec(
+            S::P2pListen,
+            "p2p_listen",
+            env::P2P_LISTEN,
+            K::List,
+            R::Named,
+        ),
+        spec(S::Bootstrap, "bootstrap", env::BOOTSTRAP, K::List, R::Named),
+        spec(S::NoMdns, "no_mdns", env::NO_MDNS, K::Boolean, R::Named),
+        spec(
+            S::Trust,
+            "trust",
+            env::TRUST,
+            K::OneOf(&["github", "swarm"]),
+            R::Named,
+        ),
+        spec(S::Admission, "admission", env::ADMISSION, K::List, R::Named),
+        spec(
+            S::SecretFile,
+            "secret_file",
+            env::SECRET_FILE,
+            K::Path,
+            R::Named,
+        ),
+        spec(
+            S::SecretEnv,
+            "secret_env",
+            env::SECRET_ENV,
+            K::Text,
+            R::Named,
+        ),
+        spec(
+            S::SharePrivate,
+            "share_private",
+            env::SHARE_PRIVATE,
+            K::Boolean,
             R::Named,
         ),
         spec(

@@ -19,7 +19,10 @@ use super::setting::Setting;
 use super::{Config, DISK_LIMIT, units};
 use crate::api::Operation;
 use crate::proxy::RewriteBodies;
+use crate::swarm::{Multiaddr, Pool};
 use crate::{github, tiered};
+
+pub use super::units::Admission;
 
 /// The settings of a daemon; what is `None` is the default.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
@@ -123,6 +126,50 @@ pub struct Settings {
     #[arg(long, value_name = "WHEN", help_heading = ADDRESSES)]
     pub rewrite_bodies: Option<Rewrite>,
 
+    /// Share with nobody
+    #[arg(long, value_name = "BOOL", value_parser = units::boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = PEERS)]
+    pub no_p2p: Option<bool>,
+
+    /// The runners to share with: OWNER/REPO, or any name that all of them are given
+    /// [default: GITHUB_REPOSITORY; without one nothing is shared]
+    #[arg(long, value_name = "NAME", value_parser = units::pool, help_heading = PEERS)]
+    pub pool: Option<Pool>,
+
+    /// Where peers connect, as in /ip4/0.0.0.0/tcp/9000 (repeatable)
+    /// [default: TCP and QUIC everywhere, port 9000 or the next free one to 9010, else any]
+    #[arg(long, value_name = "MULTIADDR", value_parser = units::listening, help_heading = PEERS)]
+    pub p2p_listen: Vec<Multiaddr>,
+
+    /// A peer to begin with, as in /dns4/runner-1/tcp/9000 (repeatable)
+    #[arg(long, value_name = "MULTIADDR", value_parser = units::dialable, help_heading = PEERS)]
+    pub bootstrap: Vec<Multiaddr>,
+
+    /// Look for no peers by multicast on the local network
+    #[arg(long, value_name = "BOOL", value_parser = units::boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = PEERS)]
+    pub no_mdns: Option<bool>,
+
+    /// Whose word is enough to show a public answer of a peer [default: github]
+    #[arg(long, value_name = "WHOSE", help_heading = PEERS)]
+    pub trust: Option<Trust>,
+
+    /// How peers are admitted: ticket, secret, or both with a comma between them
+    /// [default: ticket, and secret where there is one]
+    #[arg(long, value_name = "WAYS", value_parser = units::admission, help_heading = PEERS)]
+    pub admission: Option<Admission>,
+
+    /// The file with the secret of the pool, 16 bytes or more, the same on all machines
+    #[arg(long, value_name = "PATH", help_heading = PEERS)]
+    pub secret_file: Option<PathBuf>,
+
+    /// The environment variable with that secret
+    #[arg(long, value_name = "NAME", value_parser = units::variable, help_heading = PEERS)]
+    pub secret_env: Option<String>,
+
+    /// Let peers that have a ticket have what only readers of the repository may see, too: forks'
+    /// pull requests can have tickets
+    #[arg(long, value_name = "BOOL", value_parser = units::boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = PEERS)]
+    pub share_private: Option<bool>,
+
     /// How log lines look [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = LOGS)]
     pub log_format: Option<LogFormat>,
@@ -152,6 +199,7 @@ const FILES: &str = "Files";
 const FRESHNESS: &str = "Freshness";
 const LIMITS: &str = "Limits";
 const BUDGET: &str = "Rate limit";
+const PEERS: &str = "Peers";
 const LOGS: &str = "Logs";
 
 /// `--ttl-policy`.
@@ -185,6 +233,15 @@ pub enum Rewrite {
     Never,
 }
 
+/// `--trust`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Trust {
+    /// GitHub's: a free question confirms each answer of a peer for each caller
+    Github,
+    /// Of peers admitted by the secret: their fresh public answers are shown as they are
+    Swarm,
+}
+
 /// `--log-format`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -201,7 +258,8 @@ impl Settings {
     /// have in their environment.
     #[must_use]
     pub fn or(mut self, weaker: Self) -> Self {
-        let none_given = self.origin_for.is_empty();
+        // One secret: who names another place does not mean the weaker one.
+        let no_secret = self.secret_file.is_none() && self.secret_env.is_none();
         let weaker_socket = weaker.socket.filter(|_| self.state_dir.is_none());
         let named = |operation| self.lifetime.iter().any(|(own, _)| *own == operation);
         let other = weaker.lifetime.into_iter();
@@ -213,11 +271,7 @@ impl Settings {
             listen: self.listen.or(weaker.listen),
             socket: self.socket.or(weaker_socket),
             origin: self.origin.or(weaker.origin),
-            origin_for: if none_given {
-                weaker.origin_for
-            } else {
-                self.origin_for
-            },
+            origin_for: either(self.origin_for, weaker.origin_for),
             state_dir: self.state_dir.or(weaker.state_dir),
             cache_dir: self.cache_dir.or(weaker.cache_dir),
             ready_file: self.ready_file.or(weaker.ready_file),
@@ -236,6 +290,18 @@ impl Settings {
             warning_threshold: self.warning_threshold.or(weaker.warning_threshold),
             aggressive_threshold: self.aggressive_threshold.or(weaker.aggressive_threshold),
             rewrite_bodies: self.rewrite_bodies.or(weaker.rewrite_bodies),
+            no_p2p: self.no_p2p.or(weaker.no_p2p),
+            pool: self.pool.or(weaker.pool),
+            p2p_listen: either(self.p2p_listen, weaker.p2p_listen),
+            bootstrap: either(self.bootstrap, weaker.bootstrap),
+            no_mdns: self.no_mdns.or(weaker.no_mdns),
+            trust: self.trust.or(weaker.trust),
+            admission: self.admission.or(weaker.admission),
+            secret_file: self
+                .secret_file
+                .or(weaker.secret_file.filter(|_| no_secret)),
+            secret_env: self.secret_env.or(weaker.secret_env.filter(|_| no_secret)),
+            share_private: self.share_private.or(weaker.share_private),
             log_format: self.log_format.or(weaker.log_format),
             log_level: self.log_level.or(weaker.log_level),
             keeper_pid: self.keeper_pid.or(weaker.keeper_pid),
@@ -258,6 +324,7 @@ impl Settings {
             &mut self.state_dir,
             &mut self.cache_dir,
             &mut self.ready_file,
+            &mut self.secret_file,
         ];
         for path in paths.into_iter().flatten() {
             *path = working_dir.join(&path);
@@ -349,6 +416,15 @@ impl Settings {
             Rewrite::Never => RewriteBodies::Never,
         });
         set(&mut proxy.rewrite_bodies, rewrite_bodies);
+    }
+}
+
+/// Of a repeatable setting all that the stronger one says, or else all of the weaker one.
+fn either<T>(stronger: Vec<T>, weaker: Vec<T>) -> Vec<T> {
+    if stronger.is_empty() {
+        weaker
+    } else {
+        stronger
     }
 }
 

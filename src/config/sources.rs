@@ -120,12 +120,25 @@ pub fn read(
             layers.push(sources.workspace());
             of_workspace = sources.problems.len() - before;
         }
+        layers.push(implied(environment));
         flags.settled = true;
     }
     Read {
         of_workspace,
         ..sources.together(flags, layers)
     }
+}
+
+/// What the place where a daemon is started says by itself, weaker than everything that somebody wrote: the
+/// runners of a repository share with one another.
+fn implied(environment: &Environment) -> Layer {
+    let mut layer = Layer::default();
+    if let Some(repository) = environment.get(env::GITHUB_REPOSITORY) {
+        let origin = Origin::Variable(env::GITHUB_REPOSITORY.to_owned());
+        // One that is none is no pool, and no problem either.
+        let _ = layer.assign(Setting::Pool, &[repository.to_owned()], &origin);
+    }
+    layer
 }
 
 /// Variables by name: where from, and what.
@@ -269,6 +282,10 @@ impl<'a> Sources<'a> {
             Status::Effect(effect) => {
                 for (setting, mut texts) in effect.settings(texts) {
                     if author == Author::Anybody {
+                        // A workspace may end sharing, and never begin it.
+                        if setting == Setting::NoP2p && texts == ["false"] {
+                            continue;
+                        }
                         self.bound(setting, &mut texts, origin);
                     }
                     self.problems.extend(layer.assign(setting, &texts, origin));
@@ -336,6 +353,13 @@ impl<'a> Sources<'a> {
             // A stronger layer chose another state directory.
             origins.retain(|slot, _| slot.setting != Setting::Socket);
         }
+        // A stronger layer named another place.
+        let gone = |setting| match setting {
+            Setting::SecretFile => settings.secret_file.is_none(),
+            Setting::SecretEnv => settings.secret_env.is_none(),
+            _ => false,
+        };
+        origins.retain(|slot, _| !gone(slot.setting));
         Read {
             settings: settings.anchored(self.working_dir),
             notices: self.notices,

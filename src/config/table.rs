@@ -68,6 +68,15 @@ pub enum Effect {
     Persistence,
     /// `false`: `--no-cache`.
     Enabled,
+    /// `false`: `--no-p2p`.
+    Peers,
+    /// `false`: `--no-mdns`.
+    Mdns,
+    /// The port where peers connect, over TCP and QUIC. 9000, the documents' default, is what is tried
+    /// first anyway.
+    PeerPort,
+    /// The variable of this name has the secret.
+    SecretIn(&'static str),
     /// Nothing here: another command reads it, or only people do.
     Elsewhere,
 }
@@ -90,10 +99,12 @@ impl Effect {
     pub fn reach(self) -> Reach {
         match self {
             Self::Same(setting) => setting.reach(),
-            Self::Entries | Self::Lifetime(_) | Self::Persistence | Self::Enabled => {
-                Reach::Workspace
-            }
-            Self::Elsewhere => Reach::Named,
+            Self::Entries
+            | Self::Lifetime(_)
+            | Self::Persistence
+            | Self::Enabled
+            | Self::Peers => Reach::Workspace,
+            Self::Mdns | Self::PeerPort | Self::SecretIn(_) | Self::Elsewhere => Reach::Named,
         }
     }
 
@@ -107,10 +118,22 @@ impl Effect {
             Self::Lifetime(operation) => one(Setting::Lifetime, format!("{operation}={text}")),
             Self::Persistence => one(Setting::NoDisk, (text == "false").to_string()),
             Self::Enabled => one(Setting::NoCache, (text == "false").to_string()),
+            Self::Peers => one(Setting::NoP2p, (text == "false").to_string()),
+            Self::Mdns => one(Setting::NoMdns, (text == "false").to_string()),
+            Self::PeerPort if text == USUAL_PORT => Vec::new(),
+            Self::PeerPort => {
+                let tcp = format!("/ip4/0.0.0.0/tcp/{text}");
+                let quic = format!("/ip4/0.0.0.0/udp/{text}/quic-v1");
+                vec![(Setting::P2pListen, vec![tcp, quic])]
+            }
+            Self::SecretIn(variable) => one(Setting::SecretEnv, variable.to_owned()),
             Self::Elsewhere => Vec::new(),
         }
     }
 }
+
+/// The port that the documents name.
+const USUAL_PORT: &str = "9000";
 
 /// The number of entries that the documents' default asks for.
 const USUAL_ENTRIES: u128 = 5000;
@@ -304,6 +327,7 @@ mod tests {
             "disk_limit",
             "no_disk",
             "body_limit",
+            "no_p2p",
             "log_level",
         ];
         assert_eq!(reached, expected);

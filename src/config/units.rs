@@ -1,5 +1,7 @@
 //! Sizes, times and addresses as people write them.
 
+mod peers;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use url::Url;
 
 use super::near;
 use crate::api::Operation;
+
+pub use peers::{Admission, admission, dialable, listening, pool, variable};
 
 /// Bytes: `65536`, `64KiB`, `10MB`, `1.5GiB`. Binary units are powers of 1024, decimal ones of 1000.
 pub fn size(text: &str) -> Result<u64, String> {

@@ -1,15 +1,21 @@
-//! The daemon's part in the swarm: what peers ask of us is answered from the local tiers.
+//! The daemon's part in the swarm: what peers ask of us is answered from the local tiers, and from the
+//! address book.
+
+use std::convert::Infallible;
 
 use tokio::sync::mpsc;
+use tracing::{info, warn};
 
-use super::{Error, StateDir};
+use super::{Error, Ready, StateDir};
+use crate::discovery::{self, Discovery};
+use crate::files;
 use crate::swarm::{self, Client, Event, EventLoop, Identity};
 use crate::tiered::Tiered;
 
 /// A swarm that is not running yet.
 #[derive(Debug)]
 pub(super) struct Sharing {
-    client: Client,
+    discovery: Discovery,
     events: mpsc::Receiver<Event>,
     event_loop: EventLoop,
 }
@@ -18,38 +24,70 @@ impl Sharing {
     pub(super) fn new(state: &StateDir, config: swarm::Config) -> Result<Self, Error> {
         let seed = state.identity()?;
         let identity = Identity::from_seed(&seed).map_err(|_| Error::Identity)?;
+        let finding = discovery::Config {
+            pool: config.pool.clone(),
+            tickets: config.tickets,
+            file: Some(state.peers()),
+            clock: config.clock.clone(),
+        };
         let (client, events, event_loop) = swarm::start(identity, config);
         Ok(Self {
-            client,
+            discovery: Discovery::new(client, finding),
             events,
             event_loop,
         })
     }
 
     pub(super) fn client(&self) -> Client {
-        self.client.clone()
+        self.discovery.client().clone()
     }
 
-    /// Answers peers until the daemon ends.
-    pub(super) async fn run(self, tiered: Tiered) {
+    pub(super) fn discovery(&self) -> &Discovery {
+        &self.discovery
+    }
+
+    /// Answers peers, and says in `ready.json` where they reach us, until the daemon ends.
+    pub(super) async fn run(self, tiered: Tiered, state: &StateDir, ready: &Ready) {
         let Self {
+            discovery,
             mut events,
             event_loop,
-            ..
         } = self;
         let answering = async {
             while let Some(event) = events.recv().await {
-                answer(&tiered, event);
+                answer(&tiered, &discovery, event);
             }
         };
         // Each in a task of its own: a slow look-up on disk must not hold up a pulse.
         let event_loop = tokio::spawn(event_loop.run());
-        answering.await;
+        tokio::select! {
+            () = answering => {}
+            never = discovery.run() => match never {},
+            never = tell(&discovery, state, ready) => match never {},
+        }
         event_loop.abort();
     }
 }
 
-fn answer(tiered: &Tiered, event: Event) {
+/// Writes our addresses into `ready.json` whenever they change: the daemon is ready before peers can
+/// reach it.
+async fn tell(discovery: &Discovery, state: &StateDir, ready: &Ready) -> Infallible {
+    let mut addresses = discovery.addresses();
+    let mut ready = ready.clone();
+    while addresses.changed().await.is_ok() {
+        let shown = addresses.borrow_and_update().clone();
+        let texts: Vec<_> = shown.iter().map(ToString::to_string).collect();
+        info!(addresses = texts.join(" "), "peers reach us here");
+        ready.multiaddrs = (!texts.is_empty()).then_some(texts);
+        if let Err(error) = state.announce(&ready) {
+            let reason = files::Chain(&error);
+            warn!(%reason, "ready.json does not say where peers reach us");
+        }
+    }
+    std::future::pending().await
+}
+
+fn answer(tiered: &Tiered, discovery: &Discovery, event: Event) {
     match event {
         Event::Lookup {
             key,
@@ -75,9 +113,9 @@ fn answer(tiered: &Tiered, event: Event) {
             limit,
             reset_in,
         } => tiered.peer_budget(name, remaining, limit, reset_in),
-        Event::Introduced { .. } => {}
+        Event::Introduced { by, records } => discovery.introduced(by, &records),
         Event::RecordsWanted { reply } => {
-            let _ = reply.send(Vec::new());
+            let _ = reply.send(discovery.records());
         }
     }
 }

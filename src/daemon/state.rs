@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::{Config, Error, Ready, sockets};
 use crate::config::{Environment, directories};
 use crate::digest::Digest;
+use crate::discovery::Discovery;
 use crate::files::{self, Identity, Lock};
 use crate::proxy::Listeners;
 use crate::proxy::admin::Admin;
@@ -102,6 +103,11 @@ impl StateDir {
         Ok(kept.secret)
     }
 
+    /// Where whom we know is kept.
+    pub(super) fn peers(&self) -> PathBuf {
+        self.path.join("peers")
+    }
+
     /// What `ready.json` will say.
     pub(super) fn describe(&self, config: &Config, listeners: &Listeners) -> Result<Ready, Error> {
         let admin = listeners.admin.as_ref().map(sockets::address).transpose()?;
@@ -126,15 +132,21 @@ impl StateDir {
     }
 
     /// What administration needs.
-    pub(super) fn admin(&self, ready: &Ready, stop: watch::Sender<bool>) -> Result<Admin, Error> {
+    pub(super) fn admin(
+        &self,
+        ready: &Ready,
+        stop: watch::Sender<bool>,
+        peers: Option<Discovery>,
+    ) -> Result<Admin, Error> {
         Ok(Admin {
             token: admin_token(&self.path)?,
             ready: serde_json::to_value(ready).unwrap_or_default(),
             stop,
+            peers,
         })
     }
 
-    /// Says that clients can connect.
+    /// Says that clients can connect, and how.
     pub(super) fn announce(&self, ready: &Ready) -> Result<(), files::Error> {
         for path in self.ready_files() {
             ready.write(&path)?;

@@ -1,7 +1,9 @@
-//! The admin interface: statistics, metrics, the key-value store, and stopping.
+//! The admin interface: statistics, metrics, the key-value store, peers, and stopping.
 //!
 //! On the Unix socket it has the host `ghswarm.internal`; the socket's directory is 0700, so whoever
 //! reaches it may use it. On its loopback port it asks for the bearer token.
+
+mod peers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use super::failure::Refusal;
 use super::forward::{self, Outgoing};
 use super::{Service, Shared};
 use crate::api::{Key, Namespace};
+use crate::discovery::Discovery;
 use crate::stats::prometheus;
 use crate::tiered::Tiered;
 
@@ -28,10 +31,12 @@ use crate::tiered::Tiered;
 pub struct Admin {
     /// The bearer token of the admin port.
     pub token: Zeroizing<String>,
-    /// The ready file's content, answered as it is.
+    /// The ready file's content, answered as it is but for the addresses of `peers`.
     pub ready: serde_json::Value,
     /// Set to true by `POST /stop`.
     pub stop: watch::Sender<bool>,
+    /// Whom we share with, if with anybody.
+    pub peers: Option<Discovery>,
 }
 
 /// How the request came in.
@@ -79,7 +84,7 @@ async fn decide(
     // What asks with HEAD gets no body: that is the connection's business.
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads && path == "/ready" {
-        return json(&admin.ready);
+        return json(&peers::ready(&admin.ready, admin.peers.as_ref()));
     }
     if (request.method(), path.as_str()) == (&Method::POST, "/stop") {
         // The last numbers are those of this moment: what is still in flight counts in the log.
@@ -92,6 +97,9 @@ async fn decide(
     }
     let tiered = tiered(shared)?;
     let query = Query::read(request.uri().query().unwrap_or_default());
+    if reads && path.starts_with(peers::PREFIX) {
+        return peers::read(peers::or_none(admin.peers.as_ref())?, &path, &query).await;
+    }
     if reads {
         // So that what was stored a moment ago is in it.
         tiered.settle().await;
@@ -117,6 +125,9 @@ async fn decide(
             )
         })?
         .to_bytes();
+    if path.starts_with(peers::PREFIX) {
+        return peers::write(peers::or_none(admin.peers.as_ref())?, &path, &body);
+    }
     write(tiered, &path, &query, &body).await
 }
 

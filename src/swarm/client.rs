@@ -1,15 +1,20 @@
 //! The handle that everybody else holds.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::contact::Contact;
+use super::event_loop::Command;
 use super::identity::{Identity, Ticket};
 use super::pool::{Names, WireKey};
 use super::roster::{Coverage, PeerRow, Roster};
-use super::wire::message::{Ended, Stale};
+use super::shared::{AskError, Counts, Shared};
+use super::wire::message::{Answer, Ended, Question, Stale};
 use super::wire::offer::Offer;
 use crate::api::Key;
 use crate::digest::Digest;
@@ -17,8 +22,9 @@ use crate::digest::Digest;
 /// A cheap handle to the swarm.
 #[derive(Debug, Clone)]
 pub struct Client {
-    identity: Identity,
-    contact: Contact,
+    shared: Arc<Shared>,
+    /// The event loop ends with the last of these.
+    _alive: mpsc::Sender<Infallible>,
 }
 
 /// A peer that we could dial.
@@ -68,6 +74,25 @@ pub struct Source {
     pub by_secret: bool,
     /// How old it said the entry is.
     pub age: Duration,
+    /// When it said so.
+    pub received: Instant,
+}
+
+impl Source {
+    /// What `peer` said just now.
+    pub fn now(peer: PeerId, by_secret: bool, age: Duration) -> Self {
+        Self {
+            peer,
+            by_secret,
+            age,
+            received: Instant::now(),
+        }
+    }
+
+    /// How old the entry is by now, if the peer said the truth.
+    pub fn age_now(&self) -> Duration {
+        self.age.saturating_add(self.received.elapsed())
+    }
 }
 
 /// We ask GitHub for everybody. Others wait until [`Lease::land`], or until this is dropped: then the next
@@ -155,23 +180,31 @@ pub enum Event {
 }
 
 impl Client {
-    pub(super) fn new(identity: Identity, contact: Contact) -> Self {
-        Self { identity, contact }
+    pub(super) fn new(shared: Arc<Shared>, alive: mpsc::Sender<Infallible>) -> Self {
+        Self {
+            shared,
+            _alive: alive,
+        }
     }
 
     /// Who we are.
     pub fn identity(&self) -> &Identity {
-        &self.identity
+        &self.shared.identity
     }
 
     /// What keys are called among the peers; `None` until the swarm runs.
     pub fn names(&self) -> Option<Names> {
-        None
+        self.shared.keys.get().map(|keys| keys.names.clone())
+    }
+
+    /// Asks an admitted peer, and waits for its answer as long as a slow transfer may take.
+    pub async fn ask(&self, peer: PeerId, question: Question) -> Result<Answer, AskError> {
+        self.shared.ask(peer, question).await
     }
 
     /// Whether anybody is out of contact.
     pub fn contact(&self) -> &Contact {
-        &self.contact
+        &self.shared.contact
     }
 
     /// Looks for `key` among its owners: at most 50 ms to a first answer, and as long as a lease if somebody is
@@ -214,26 +247,43 @@ impl Client {
 
     /// A peer that we could dial: where it is, and what lets us in there.
     pub fn know(&self, acquaintance: Acquaintance) {
-        drop(acquaintance);
+        self.shared.command(Command::Know(acquaintance));
     }
 
     /// Dials an address of which nothing else is known.
     pub fn dial(&self, address: Multiaddr) {
-        drop(address);
+        self.shared.command(Command::Dial(address));
     }
 
-    /// Where others reach us: what we listen on, as far as it is known.
+    /// Where others reach us: what we listen on, as far as it is known. Empty while the swarm does not run.
     pub async fn addresses(&self) -> Vec<Multiaddr> {
-        std::future::ready(Vec::new()).await
+        self.query(Command::Addresses).await
     }
 
     /// Who is admitted now.
     pub fn roster(&self) -> Roster {
-        Roster::default()
+        self.shared.roster.borrow().clone()
+    }
+
+    /// Tells of every change of the roster.
+    pub fn watch_roster(&self) -> watch::Receiver<Roster> {
+        self.shared.roster.subscribe()
     }
 
     /// Everybody we know.
     pub async fn peers(&self) -> Vec<PeerRow> {
-        std::future::ready(Vec::new()).await
+        self.query(Command::Peers).await
+    }
+
+    /// What was counted, by name.
+    pub fn counts(&self) -> Counts {
+        self.shared.counts()
+    }
+
+    async fn query<T: Default>(&self, command: fn(oneshot::Sender<T>) -> Command) -> T {
+        let (reply, answer) = oneshot::channel();
+        self.shared.command(command(reply));
+        // An error says that the loop has ended, or has far too much to do.
+        answer.await.unwrap_or_default()
     }
 }

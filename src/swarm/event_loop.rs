@@ -1,32 +1,163 @@
 //! The event loop: the one task that owns the libp2p `Swarm`.
 
-use tokio::sync::mpsc;
+mod asking;
+mod command;
+mod connections;
+mod early;
+mod happening;
+mod serving;
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::Swarm;
+use libp2p::futures::StreamExt;
+use libp2p::swarm::SwarmEvent;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tracing::warn;
+
+use super::behaviour::{self, Behaviour, BehaviourEvent};
 use super::client::{Client, Event};
-use super::config::Config;
-use super::contact::Contact;
+use super::config::{Config, Secret};
 use super::identity::Identity;
+use super::listen;
+use super::pool::{Names, PoolSecret};
+use super::shared::{Keys, Shared};
+
+use asking::Asking;
+use connections::Connections;
+use early::Early;
+use serving::Serving;
+
+pub(super) use command::Command;
 
 /// Events that wait for whoever reads them. Beyond it a peer's question is answered with `Busy`.
 const EVENTS_MAX: usize = 1024;
+/// What clients want of the loop, and it has not come to.
+const COMMANDS_MAX: usize = 4096;
+/// How often it is considered whom to dial.
+const TICK: Duration = Duration::from_millis(500);
 
 /// The task; nothing happens until it runs.
 #[derive(Debug)]
 pub struct EventLoop {
-    _events: mpsc::Sender<Event>,
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    /// Ends when the last client is gone.
+    clients: mpsc::Receiver<Infallible>,
 }
 
 /// Makes a swarm that is not running yet. Until it runs, and whenever it cannot, its client is alone.
 pub fn start(identity: Identity, config: Config) -> (Client, mpsc::Receiver<Event>, EventLoop) {
     let (sender, events) = mpsc::channel(EVENTS_MAX);
-    let client = Client::new(identity, Contact::default());
-    drop(config);
-    (client, events, EventLoop { _events: sender })
+    let (orders, commands) = mpsc::channel(COMMANDS_MAX);
+    let (alive, clients) = mpsc::channel(1);
+    let shared = Arc::new(Shared::new(identity, config, sender, orders));
+    let client = Client::new(Arc::clone(&shared), alive);
+    let event_loop = EventLoop {
+        shared,
+        commands,
+        clients,
+    };
+    (client, events, event_loop)
 }
 
 impl EventLoop {
     /// Derives the keys, binds the sockets and runs until every client is gone.
     pub async fn run(self) {
-        std::future::pending::<()>().await;
+        let Self {
+            shared,
+            commands,
+            mut clients,
+        } = self;
+        let work = async {
+            match Running::new(Arc::clone(&shared)).await {
+                Ok(running) => running.until_ended(commands).await,
+                Err(reason) => {
+                    warn!(%reason, "no peers: the swarm cannot run; everything else goes on");
+                    // Whoever asks has an answer at once: there is nobody.
+                    drop(commands);
+                    std::future::pending().await
+                }
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            _ = clients.recv() => {}
+        }
+        shared.admitted(Vec::new());
     }
+}
+
+/// A swarm that runs.
+struct Running {
+    shared: Arc<Shared>,
+    swarm: Swarm<Behaviour>,
+    connections: Connections,
+    asking: Asking,
+    serving: Serving,
+    early: Early,
+}
+
+impl Running {
+    async fn new(shared: Arc<Shared>) -> Result<Self, String> {
+        let keys = keys(&shared.config).await?;
+        let keys = shared.keys.get_or_init(|| keys);
+        let swarm = behaviour::swarm(&shared.identity, keys.secret.as_ref(), &shared.config);
+        let mut swarm = swarm.map_err(|error| error.to_string())?;
+        listen::listen(&mut swarm, &shared.config.listen);
+        Ok(Self {
+            connections: Connections::new(&shared),
+            asking: Asking::default(),
+            serving: Serving::new(Arc::clone(&shared)),
+            early: Early::default(),
+            shared,
+            swarm,
+        })
+    }
+
+    async fn until_ended(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.event(event),
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => return,
+                },
+                answer = self.serving.next() => self.answered(answer),
+                _ = tick.tick() => self.tick(),
+            }
+        }
+    }
+
+    fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.happened(event),
+            event => self.connection(event),
+        }
+    }
+}
+
+/// The keys, derived where nobody waits for the thread.
+async fn keys(config: &Config) -> Result<Keys, String> {
+    let pool = config.pool.clone();
+    let secret = match config.secret.clone() {
+        None => None,
+        Some(Secret::Derived(secret)) => Some(secret),
+        Some(Secret::Raw(secret, cost)) => {
+            let pool = pool.clone();
+            let derived =
+                tokio::task::spawn_blocking(move || PoolSecret::derive(&secret, &pool, cost)).await;
+            Some(derived.map_err(|error| format!("the keys were not derived: {error}"))?)
+        }
+    };
+    Ok(Keys {
+        names: Names::of(&pool, secret.as_ref()),
+        pool: pool.tag(),
+        secret,
+    })
 }

@@ -1,10 +1,25 @@
 //! What peers say to one another: `/github-cache/1.0.0`, CBOR, one question and one answer per stream.
 //!
-//! Every message is a CBOR map or array by number, so that a later version can add to it; every length is
-//! bounded before anything is allocated for it.
+//! A message is an array of its type and a map of numbered fields, so that a later version can add to it; every
+//! length is bounded before anything is allocated for it. Nothing here waits, reads a clock or draws a number,
+//! so that whole messages are opened and sealed on whichever task has time for it.
+//!
+//! | module | says |
+//! |---|---|
+//! | [`message`] | what questions and answers there are |
+//! | [`codec`] | how they are written down |
+//! | [`offer`] | an entry as it travels, and how it is written down |
+//! | [`seal`] | what an entry is wrapped in between members with the secret |
 
+pub mod codec;
 pub mod message;
 pub mod offer;
+pub mod seal;
+
+pub(in crate::swarm) mod cbor;
+mod malformed;
+
+pub use malformed::Malformed;
 
 /// The exchange between admitted peers.
 pub const EXCHANGE: &str = "/github-cache/1.0.0";

@@ -18,6 +18,7 @@ mod needs;
 mod properties;
 
 mod access;
+mod admission;
 mod cache_commands;
 mod cli;
 mod clients;
@@ -36,5 +37,6 @@ mod proxy;
 mod readme;
 mod replay;
 mod sharing;
+mod swarm;
 mod tidy;
 mod writes;

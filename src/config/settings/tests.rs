@@ -9,7 +9,7 @@ struct Line {
     settings: Settings,
 }
 
-const EVERYTHING: [(&str, &str); 26] = [
+const EVERYTHING: [(&str, &str); 36] = [
     ("GHSWARM_CONFIG", "/c.yml"),
     ("GHSWARM_ENV_FILE", "/dev/null"),
     ("GHSWARM_LISTEN", "127.0.0.1:8080"),
@@ -37,6 +37,22 @@ const EVERYTHING: [(&str, &str); 26] = [
     ("GHSWARM_WARNING_THRESHOLD", "500"),
     ("GHSWARM_AGGRESSIVE_THRESHOLD", "0"),
     ("GHSWARM_REWRITE_BODIES", "never"),
+    ("GHSWARM_NO_P2P", "false"),
+    ("GHSWARM_POOL", "Octo-Org/App"),
+    (
+        "GHSWARM_P2P_LISTEN",
+        "/ip4/127.0.0.1/tcp/0 /ip4/127.0.0.1/udp/0/quic-v1",
+    ),
+    (
+        "GHSWARM_BOOTSTRAP",
+        "/ip4/10.0.0.1/tcp/9000, /dns4/runner-1/tcp/9000",
+    ),
+    ("GHSWARM_NO_MDNS", "true"),
+    ("GHSWARM_TRUST", "swarm"),
+    ("GHSWARM_ADMISSION", "secret,ticket"),
+    ("GHSWARM_SECRET_FILE", "/secret"),
+    ("GHSWARM_SECRET_ENV", "POOL_SECRET"),
+    ("GHSWARM_SHARE_PRIVATE", "true"),
     ("GHSWARM_LOG_FORMAT", "json"),
     ("GHSWARM_LOG_LEVEL", "ghswarm=debug"),
 ];
@@ -101,6 +117,20 @@ fn a_flag_wins_over_its_variable() {
     assert_eq!(settings.lifetime.len(), 2);
     let repos = (Operation::ListRepos, Duration::from_secs(1));
     assert!(settings.lifetime.contains(&repos));
+}
+
+#[test]
+fn a_secret_in_another_place_is_another_secret() {
+    let by = |file: Option<&str>, variable: Option<&str>| Settings {
+        secret_file: file.map(Into::into),
+        secret_env: variable.map(Into::into),
+        ..Settings::default()
+    };
+    let weaker = by(Some("/weak"), None);
+    assert_eq!(by(None, Some("STRONG")).or(weaker), by(None, Some("STRONG")));
+    let weaker = by(None, Some("WEAK"));
+    assert_eq!(by(Some("/strong"), None).or(weaker), by(Some("/strong"), None));
+    assert_eq!(Settings::default().or(by(None, Some("WEAK"))), by(None, Some("WEAK")));
 }
 
 #[test]
@@ -173,6 +203,11 @@ fn every_variable_that_is_wrong_is_named_with_what_is_wrong() {
         ("GHSWARM_STRICT", "perhaps", "true or false"),
         ("GHSWARM_LOG_LEVEL", "loud", "debug"),
         ("GHSWARM_LIFETIME", "list_repo=5", "list_repos"),
+        ("GHSWARM_BOOTSTRAP", "10.0.0.1:9000", "/ip4/10.0.0.1/tcp/9000"),
+        ("GHSWARM_P2P_LISTEN", "/dns4/x/tcp/1", "/ip4/0.0.0.0/tcp/9000"),
+        ("GHSWARM_ADMISSION", "oidc", "not built"),
+        ("GHSWARM_POOL", "a b", "OWNER/REPO"),
+        ("GHSWARM_SECRET_ENV", "hunter2-hunter2", "name of a variable"),
         ("CACHE_DEFAULT_TTL", "soon", "30s"),
     ];
     let pairs = wrong.map(|(variable, value, _)| (variable, value));

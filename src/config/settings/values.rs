@@ -37,9 +37,18 @@ impl Settings {
             S::WarningThreshold => self.warning_threshold = Some(units::count(text)?),
             S::AggressiveThreshold => self.aggressive_threshold = Some(units::count(text)?),
             S::RewriteBodies => self.rewrite_bodies = Some(one_of(text)?),
+            S::NoP2p => self.no_p2p = Some(units::boolean(text)?),
+            S::Pool => self.pool = Some(units::pool(text)?),
+            S::P2pListen => self.p2p_listen.extend(each(texts, units::listening)?),
+            S::Bootstrap => self.bootstrap.extend(each(texts, units::dialable)?),
+            S::NoMdns => self.no_mdns = Some(units::boolean(text)?),
+            S::Trust => self.trust = Some(one_of(text)?),
+            S::Admission => self.admission = Some(units::admission(&texts.join(","))?),
+            S::SecretEnv => self.secret_env = Some(units::variable(text)?),
+            S::SharePrivate => self.share_private = Some(units::boolean(text)?),
             S::LogFormat => self.log_format = Some(one_of(text)?),
             S::LogLevel => self.log_level = Some(units::level(text)?),
-            S::Socket | S::StateDir | S::CacheDir | S::ReadyFile => {
+            S::Socket | S::StateDir | S::CacheDir | S::ReadyFile | S::SecretFile => {
                 self.put_path(setting, PathBuf::from(text));
             }
         }
@@ -53,6 +62,7 @@ impl Settings {
             Setting::StateDir => self.state_dir = Some(path),
             Setting::CacheDir => self.cache_dir = Some(path),
             Setting::ReadyFile => self.ready_file = Some(path),
+            Setting::SecretFile => self.secret_file = Some(path),
             _ => {}
         }
     }
@@ -78,6 +88,16 @@ impl Settings {
             S::StateDir => return path(self.state_dir.as_ref()),
             S::CacheDir => return path(self.cache_dir.as_ref()),
             S::ReadyFile => return path(self.ready_file.as_ref()),
+            S::SecretFile => return path(self.secret_file.as_ref()),
+            S::P2pListen => return addresses(&self.p2p_listen),
+            S::Bootstrap => return addresses(&self.bootstrap),
+            S::NoP2p => self.no_p2p.map(|yes| yes.to_string()),
+            S::Pool => self.pool.as_ref().map(|pool| pool.name().to_owned()),
+            S::NoMdns => self.no_mdns.map(|yes| yes.to_string()),
+            S::Trust => self.trust.as_ref().map(name),
+            S::Admission => self.admission.map(|ways| ways.to_string()),
+            S::SecretEnv => self.secret_env.clone(),
+            S::SharePrivate => self.share_private.map(|yes| yes.to_string()),
             S::Listen => self.listen.map(|address| address.to_string()),
             S::Origin => self.origin.as_ref().map(ToString::to_string),
             S::Strict => self.strict.map(|yes| yes.to_string()),
@@ -131,6 +151,11 @@ impl Settings {
             warning_threshold: Some(budget.warning),
             aggressive_threshold: Some(budget.aggressive),
             rewrite_bodies: Some(super::Rewrite::Auto),
+            no_p2p: Some(false),
+            no_mdns: Some(false),
+            trust: Some(super::Trust::Github),
+            admission: Some(units::Admission::BOTH),
+            share_private: Some(false),
             log_format: Some(super::LogFormat::Text),
             log_level: Some("info".to_owned()),
             ..Self::default()
@@ -142,6 +167,11 @@ fn path(path: Option<&PathBuf>) -> Vec<OsString> {
     path.map(|path| path.clone().into_os_string())
         .into_iter()
         .collect()
+}
+
+fn addresses(addresses: &[crate::swarm::Multiaddr]) -> Vec<OsString> {
+    let text = |address: &crate::swarm::Multiaddr| address.to_string().into();
+    addresses.iter().map(text).collect()
 }
 
 fn each<T>(texts: &[String], read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {

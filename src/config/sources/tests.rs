@@ -253,33 +253,33 @@ fn everything_that_is_wrong_is_told_at_once() {
 #[test]
 fn what_is_not_built_is_one_notice_and_what_is_off_none() {
     let place = house()
-        .workspace("p2p: {listen_port: 9001, enabled: false}\n")
+        .workspace("p2p: {peer_discovery: true, enabled: false}\n")
         .file("w/.github/p2p-config.yml", "network: {network_id: mine}\n")
-        .variable("CACHE_BOOTSTRAP_PEERS", "/ip4/10.0.0.1/tcp/9000")
-        .variable("CACHE_P2P_SHARED_SECRET", "hunter2")
-        .variable("ENABLE_P2P_CACHE", "false");
+        .variable("CACHE_MIN_CONNECTED_PEERS", "2")
+        .variable("IPFS_ACCELERATE_PY_TASK_P2P_ENCRYPTION_KEY", "hunter2")
+        .variable("GH_CACHE_P2P", "false");
     let notices = place.notices();
     assert_eq!(notices.len(), 1, "{notices:#?}");
     for word in [
         "not built yet",
-        "p2p.listen_port (line 1)",
+        "p2p.peer_discovery (line 1)",
         "network.network_id (line 1)",
-        "CACHE_BOOTSTRAP_PEERS",
-        "CACHE_P2P_SHARED_SECRET",
+        "CACHE_MIN_CONNECTED_PEERS",
+        "IPFS_ACCELERATE_PY_TASK_P2P_ENCRYPTION_KEY",
     ] {
         assert!(notices[0].contains(word), "{word}: {notices:?}");
     }
-    for word in ["enabled", "ENABLE_P2P_CACHE", "hunter2"] {
+    for word in ["enabled", "GH_CACHE_P2P", "hunter2"] {
         assert!(!notices[0].contains(word), "{word}: {notices:?}");
     }
 }
 
 #[test]
 fn what_is_not_built_is_told_with_its_usual_value_too() {
-    let place = house().workspace("p2p: {enabled: true, bootstrap_peers: []}\n");
+    let place = house().workspace("p2p: {peer_discovery: true, bootstrap_peers: []}\n");
     let notices = place.notices();
     assert_eq!(notices.len(), 1, "{notices:#?}");
-    assert!(notices[0].contains("not built yet") && notices[0].contains("p2p.enabled (line 1)"));
+    assert!(notices[0].contains("not built yet") && notices[0].contains("p2p.peer_discovery (line 1)"));
     assert!(!notices[0].contains("bootstrap_peers"), "{notices:?}");
 }
 
@@ -314,6 +314,79 @@ fn a_workspace_gets_no_directory_and_no_more_than_its_share() {
     // What the documents' own file says asks for nothing.
     let usual = place.workspace("cache: {directory: ~/.cache/github-api-p2p}");
     assert_eq!(usual.notices(), [""; 0]);
+}
+
+#[test]
+fn a_workspace_ends_sharing_and_says_nothing_else_about_peers() {
+    let place = house()
+        .workspace(
+            "p2p: {enabled: false, listen_port: 9001, bootstrap_peers: [/ip4/6.6.6.6/tcp/1]}\n\
+             ghswarm: {pool: evil/pool, trust: swarm, admission: ticket, secret_env: HOME, \
+             secret_file: /etc/passwd, share_private: true, p2p_listen: /ip4/0.0.0.0/tcp/1}\n",
+        )
+        .file(
+            "w/.github/p2p-config.yml",
+            "discovery: {methods: {mdns: false}, bootstrap_peers: [/ip4/6.6.6.6/tcp/1]}\n",
+        );
+    let expected = Settings {
+        no_p2p: Some(true),
+        settled: true,
+        ..Settings::default()
+    };
+    assert_eq!(place.settings(), expected);
+    let ignored = place.notices().pop().unwrap();
+    for word in ["listen_port", "bootstrap_peers", "ghswarm.pool", "share_private"] {
+        assert!(ignored.contains(word), "{word}: {ignored}");
+    }
+    // And does not begin it again.
+    let on = house().workspace("p2p: {enabled: true}\nghswarm: {no_p2p: false}\n");
+    assert_eq!(on.settings().no_p2p, None);
+}
+
+#[test]
+fn the_pool_is_the_repository_unless_somebody_names_another() {
+    let job = || house().variable("GITHUB_REPOSITORY", "Octo-Org/App");
+    let pool = |place: &House, flags: Settings| {
+        let read = place.read(flags);
+        let name = read.settings.pool.as_ref().map(|pool| pool.name().to_owned());
+        (name.unwrap(), read.origin(&slot(Setting::Pool)).to_string())
+    };
+    let (name, from) = pool(&job(), Settings::default());
+    assert_eq!((name.as_str(), from.as_str()), ("octo-org/app", "GITHUB_REPOSITORY"));
+    let place = job().file("named.yml", "ghswarm: {pool: fleet}");
+    let named = Settings {
+        config: Some(place.path("named.yml").into()),
+        ..Settings::default()
+    };
+    assert_eq!(pool(&place, named).0, "fleet");
+    let place = job().variable("GHSWARM_POOL", "fleet");
+    assert_eq!(pool(&place, Settings::default()).1, "GHSWARM_POOL");
+    let odd = house().variable("GITHUB_REPOSITORY", "a b");
+    assert_eq!((odd.problems(), odd.settings().pool), (Vec::new(), None));
+}
+
+#[test]
+fn the_older_names_of_peers_do_what_they_say() {
+    let place = house()
+        .variable("CACHE_LISTEN_PORT", "9001")
+        .variable("CACHE_BOOTSTRAP_PEERS", "/ip4/10.0.0.1/tcp/9000")
+        .variable("CACHE_P2P_SHARED_SECRET", "hunter2hunter2hunter2")
+        .variable("ENABLE_P2P_CACHE", "true");
+    let settings = place.settings();
+    let texts = |setting| {
+        let values = settings.values(setting);
+        values.into_iter().map(|value| value.into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let listen = ["/ip4/0.0.0.0/tcp/9001", "/ip4/0.0.0.0/udp/9001/quic-v1"];
+    assert_eq!(texts(Setting::P2pListen), listen);
+    assert_eq!(texts(Setting::Bootstrap), ["/ip4/10.0.0.1/tcp/9000"]);
+    assert_eq!(texts(Setting::SecretEnv), ["CACHE_P2P_SHARED_SECRET"]);
+    assert_eq!(settings.no_p2p, Some(false));
+    assert_eq!(place.notices(), [""; 0]);
+    let split = place.variable("CACHE_ENABLE_P2P", "false");
+    assert!(split.problems()[0].contains("ENABLE_P2P_CACHE"));
+    let usual = house().variable("P2P_LISTEN_PORT", "9000");
+    assert!(usual.settings().p2p_listen.is_empty());
 }
 
 #[test]
@@ -381,6 +454,7 @@ proptest! {
         let allowed = Settings {
             lifetime: settings.lifetime.clone(),
             no_cache: settings.no_cache,
+            no_p2p: settings.no_p2p.filter(|off| *off),
             memory_limit: settings.memory_limit,
             disk_limit: settings.disk_limit,
             no_disk: settings.no_disk,

@@ -29,10 +29,10 @@ const KEYS: &[Key] = {
             "true",
             E(Effect::Persistence),
         ),
-        ("p2p.enabled", K::Boolean, "true", NotBuilt),
-        ("p2p.listen_port", K::PORT, "9000", NotBuilt),
+        ("p2p.enabled", K::Boolean, "true", E(Effect::Peers)),
+        ("p2p.listen_port", K::PORT, "9000", E(Effect::PeerPort)),
         ("p2p.peer_discovery", K::Boolean, "true", NotBuilt),
-        ("p2p.bootstrap_peers", K::List, "", NotBuilt),
+        ("p2p.bootstrap_peers", K::List, "", same(S::Bootstrap)),
         (
             "p2p.encryption.enabled",
             K::Boolean,

@@ -1,6 +1,6 @@
 //! The keys of `p2p-config.yml`.
 
-use super::{Key, Kind, Place, Row, Setting, Status, refused, same};
+use super::{Effect, Key, Kind, Place, Row, Setting, Status, refused, same};
 
 pub(super) const TOKENS_DIFFER: &str =
     "every job has a GITHUB_TOKEN of its own, so no two jobs would have the same key";
@@ -19,7 +19,7 @@ const ITERATIONS: Kind = Kind::Count {
 
 const KEYS: &[Key] = {
     use Kind as K;
-    use Status::NotBuilt;
+    use Status::{Effect as E, NotBuilt};
     &[
         ("network.protocol_version", K::Text, "1.0.0", NotBuilt),
         (
@@ -28,10 +28,39 @@ const KEYS: &[Key] = {
             "ipfs-accelerate-py-cache",
             NotBuilt,
         ),
-        ("network.listen.addresses", K::List, "0.0.0.0", NotBuilt),
-        ("network.listen.port_range.start", K::PORT, "9000", NotBuilt),
-        ("network.listen.port_range.end", K::PORT, "9010", NotBuilt),
-        ("network.listen.transports", K::List, "tcp", NotBuilt),
+        (
+            "network.listen.addresses",
+            K::List,
+            "0.0.0.0",
+            refused(
+                "an address is of no use without its port; ghswarm.p2p_listen takes both",
+                "0.0.0.0",
+            ),
+        ),
+        (
+            "network.listen.port_range.start",
+            K::PORT,
+            "9000",
+            E(Effect::PeerPort),
+        ),
+        (
+            "network.listen.port_range.end",
+            K::PORT,
+            "9010",
+            refused(
+                "the ports from 9000 to 9010 are tried, then any; p2p.listen_port names one",
+                "9010",
+            ),
+        ),
+        (
+            "network.listen.transports",
+            K::List,
+            "tcp",
+            refused(
+                "TCP and QUIC are both listened on; ghswarm.p2p_listen names others",
+                "tcp",
+            ),
+        ),
         (
             "network.connections.max_peers",
             K::ANY_COUNT,
@@ -53,7 +82,7 @@ const KEYS: &[Key] = {
             "true",
             NotBuilt,
         ),
-        ("discovery.methods.mdns", K::Boolean, "true", NotBuilt),
+        ("discovery.methods.mdns", K::Boolean, "true", E(Effect::Mdns)),
         ("discovery.methods.dht", K::Boolean, "true", NotBuilt),
         ("discovery.methods.bootstrap", K::Boolean, "true", NotBuilt),
         (
@@ -94,7 +123,7 @@ const KEYS: &[Key] = {
             "10",
             NotBuilt,
         ),
-        ("discovery.bootstrap_peers", K::List, "", NotBuilt),
+        ("discovery.bootstrap_peers", K::List, "", same(Setting::Bootstrap)),
         ("discovery.mdns.interval", K::Time, "5s", NotBuilt),
         ("discovery.mdns.ttl", K::Time, "120s", NotBuilt),
         ("discovery.dht.bucket_size", K::ANY_COUNT, "20", NotBuilt),
@@ -134,7 +163,10 @@ const KEYS: &[Key] = {
             "security.encryption.key_derivation.pbkdf2_iterations",
             ITERATIONS,
             "100000",
-            NotBuilt,
+            refused(
+                "all members of a pool derive their keys with the same 600,000 rounds",
+                "100000",
+            ),
         ),
         (
             "security.encryption.key_derivation.key_size",

@@ -5,6 +5,9 @@ use super::{ENTRIES, Effect, Key, Kind, Place, Row, Setting, Status, lifetime, r
 const ANOTHER_PROGRAMS: &str =
     "it names the files of another program; ours go where GHSWARM_CACHE_DIR says";
 
+/// The older programs' variable for what `--secret-env` names.
+const SHARED_SECRET: &str = "CACHE_P2P_SHARED_SECRET";
+
 const VARIABLES: &[Key] = {
     use Kind as K;
     use Status::{Effect as E, NotBuilt};
@@ -41,13 +44,18 @@ const VARIABLES: &[Key] = {
         ("GITHUB_TOKEN_SET", K::Text, "", E(Effect::Elsewhere)),
         ("API_RATE_LIMIT", K::Text, "", E(Effect::Elsewhere)),
         ("API_RATE_LIMIT_TOTAL", K::Text, "", E(Effect::Elsewhere)),
-        ("ENABLE_P2P_CACHE", K::Boolean, "true", NotBuilt),
+        ("ENABLE_P2P_CACHE", K::Boolean, "true", E(Effect::Peers)),
         ("ENABLE_PEER_DISCOVERY", K::Boolean, "true", NotBuilt),
-        ("P2P_LISTEN_PORT", K::PORT, "9000", NotBuilt),
-        ("CACHE_LISTEN_PORT", K::PORT, "9000", NotBuilt),
-        ("CACHE_ENABLE_P2P", K::Boolean, "false", NotBuilt),
-        ("CACHE_BOOTSTRAP_PEERS", K::List, "", NotBuilt),
-        ("CACHE_P2P_SHARED_SECRET", K::Secret, "", NotBuilt),
+        ("P2P_LISTEN_PORT", K::PORT, "9000", E(Effect::PeerPort)),
+        ("CACHE_LISTEN_PORT", K::PORT, "9000", E(Effect::PeerPort)),
+        ("CACHE_ENABLE_P2P", K::Boolean, "false", E(Effect::Peers)),
+        ("CACHE_BOOTSTRAP_PEERS", K::List, "", same(Setting::Bootstrap)),
+        (
+            SHARED_SECRET,
+            K::Secret,
+            "",
+            E(Effect::SecretIn(SHARED_SECRET)),
+        ),
         (
             "CACHE_P2P_NAMESPACE",
             K::Text,

@@ -1,5 +1,10 @@
 //! An offer: an entry as it travels. What a peer says, and nothing that only its caller may know.
 
+pub(super) mod coding;
+
+mod body;
+mod pages;
+
 use std::time::Duration;
 
 use bytes::Bytes;

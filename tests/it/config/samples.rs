@@ -28,7 +28,7 @@ fn both_files_are_fine_where_they_are_and_when_they_are_named() {
         "use_github_token",
         "GITHUB_TOKEN of its own",
         "not built yet",
-        "p2p.enabled",
+        "p2p.peer_discovery",
     ]);
     assert_eq!(checked.stderr.lines().count(), 4, "{}", checked.stderr);
 
@@ -71,7 +71,7 @@ fn what_they_say_by_default_is_what_holds_by_default() {
 fn an_env_file_of_the_older_documents_is_read_when_it_is_named_and_never_by_itself() {
     let desk = Desk::new().file(
         "checkout/.env.cache",
-        "# .env.cache\nCACHE_LISTEN_PORT=9000\nCACHE_BOOTSTRAP_PEERS=\nexport CACHE_DEFAULT_TTL=120\n\
+        "# .env.cache\nCACHE_MIN_CONNECTED_PEERS=1\nCACHE_BOOTSTRAP_PEERS=\nexport CACHE_DEFAULT_TTL=120\n\
          CACHE_DIR=~/.github-cache\nCACHE_MAX_ENTRIES=1000\nGH_TOKEN=hunter2\n",
     );
     let nothing = desk.show(&[]);
@@ -86,7 +86,7 @@ fn an_env_file_of_the_older_documents_is_read_when_it_is_named_and_never_by_itse
         notices[0]
             .as_str()
             .unwrap()
-            .ends_with("CACHE_LISTEN_PORT (line 2)")
+            .ends_with("CACHE_MIN_CONNECTED_PEERS (line 2)")
     );
     assert!(!shown.to_string().contains("hunter2"));
     let desk = desk.variable("CACHE_DEFAULT_TTL", "7");
@@ -111,8 +111,7 @@ fn the_variables_that_the_older_actions_export_still_work() {
     let checked = desk.run(&["config", "check"]).ok();
     assert_eq!(
         checked.stderr,
-        "ghswarm: not built yet, so without effect: ENABLE_P2P_CACHE, ENABLE_PEER_DISCOVERY, \
-         P2P_LISTEN_PORT\nthe configuration is fine, with the notice above\n"
+        "ghswarm: not built yet, so without effect: ENABLE_PEER_DISCOVERY\nthe configuration is fine, with the notice above\n"
     );
     assert_eq!(values(&desk.show(&[])), values(&Desk::new().show(&[])));
 }

@@ -85,6 +85,7 @@ impl Stage {
             token: TOKEN.to_owned().into(),
             ready: serde_json::json!({"pid": 1}),
             stop: stop.clone(),
+            peers: None,
         };
         let mut proxy = Proxy::new(config, service, client, Some(admin));
         if let Some(parking) = parking {

@@ -1,0 +1,137 @@
+//! Whom we know: the newest record of each peer, bounded.
+
+use std::collections::BTreeMap;
+
+use libp2p::PeerId;
+
+use crate::registry::Signed;
+use crate::time::Timestamp;
+
+/// The most peers in the book.
+const BOOK_MAX: usize = 200;
+
+/// The address book of one daemon.
+#[derive(Debug)]
+pub struct Book {
+    me: PeerId,
+    records: BTreeMap<PeerId, Signed>,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// Of a peer that we did not know.
+    New,
+    /// Of a peer that had said less until now.
+    Newer,
+    /// We knew as much.
+    Known,
+    /// It is about us.
+    Ourselves,
+    /// The book is full of records that hold longer.
+    NoRoom,
+}
+
+impl Book {
+    /// An empty book of the peer `me`.
+    pub fn new(me: PeerId) -> Self {
+        Self {
+            me,
+            records: BTreeMap::new(),
+        }
+    }
+
+    /// Enters a verified record. When the book is full, the one that expires first goes.
+    pub fn enter(&mut self, signed: Signed, now: Timestamp) -> Entered {
+        let record = &signed.record;
+        if record.peer == self.me {
+            return Entered::Ourselves;
+        }
+        let entered = match self.records.get(&record.peer) {
+            Some(old) if old.record.issued >= record.issued && old.record.expires > now => {
+                return Entered::Known;
+            }
+            Some(_) => Entered::Newer,
+            None => Entered::New,
+        };
+        if entered == Entered::New && self.records.len() >= BOOK_MAX {
+            let ends = |signed: &Signed| signed.record.expires;
+            let first = self.records.values().min_by_key(|signed| ends(signed));
+            match first.map(|first| (first.record.peer, ends(first))) {
+                Some((peer, end)) if end < record.expires => self.records.remove(&peer),
+                _ => return Entered::NoRoom,
+            };
+        }
+        self.records.insert(record.peer, signed);
+        entered
+    }
+
+    /// The records that hold at `now`, in the order of their peers.
+    pub fn valid(&self, now: Timestamp) -> impl Iterator<Item = &Signed> {
+        let holds = move |signed: &&Signed| signed.record.expires > now;
+        self.records.values().filter(holds)
+    }
+
+    /// Forgets the records that do not hold any more; whether there were any.
+    pub fn forget_expired(&mut self, now: Timestamp) -> bool {
+        let before = self.records.len();
+        self.records
+            .retain(|_, signed| signed.record.expires > now);
+        self.records.len() < before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::swarm::{Identity, Pool};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn identity(seed: u16) -> Identity {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&seed.to_be_bytes());
+        Identity::from_seed(&Zeroizing::new(bytes)).unwrap()
+    }
+
+    fn signed(seed: u16, seconds: u64) -> Signed {
+        let address = "/ip4/10.0.0.1/tcp/9000".parse().unwrap();
+        let pool = Pool::new("a/b").unwrap();
+        let at = NOW.plus(Duration::from_secs(seconds));
+        Signed::own(&identity(seed), &pool, &[address], at, true).unwrap()
+    }
+
+    #[test]
+    fn the_newest_record_of_each_peer_is_kept_and_none_of_our_own() {
+        let mut book = Book::new(identity(0).peer_id());
+        assert_eq!(book.enter(signed(0, 0), NOW), Entered::Ourselves);
+        assert_eq!(book.enter(signed(1, 5), NOW), Entered::New);
+        assert_eq!(book.enter(signed(1, 5), NOW), Entered::Known);
+        assert_eq!(book.enter(signed(1, 4), NOW), Entered::Known);
+        assert_eq!(book.enter(signed(1, 6), NOW), Entered::Newer);
+        assert_eq!(book.valid(NOW).count(), 1);
+        let later = signed(1, 6).record.expires;
+        assert_eq!(book.valid(later).count(), 0);
+        assert!(book.forget_expired(later) && !book.forget_expired(later));
+    }
+
+    #[test]
+    fn a_full_book_keeps_what_holds_longest() {
+        let mut book = Book::new(identity(0).peer_id());
+        for seed in 1..=200 {
+            assert_eq!(book.enter(signed(seed, u64::from(seed)), NOW), Entered::New);
+        }
+        assert_eq!(book.enter(signed(300, 0), NOW), Entered::NoRoom);
+        assert_eq!(book.enter(signed(301, 500), NOW), Entered::New);
+        let has = |seed| {
+            let peer = identity(seed).peer_id();
+            book.valid(NOW).any(|signed| signed.record.peer == peer)
+        };
+        assert!(!has(1) && has(2) && has(200) && has(301) && !has(300));
+        assert_eq!(book.valid(NOW).count(), BOOK_MAX);
+    }
+}
