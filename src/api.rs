@@ -35,7 +35,7 @@ pub use head::{Bypass, Fields, Head, Question, Route, refused, route};
 pub use key::Key;
 pub use limit::{RateHeaders, Refusal, refusal};
 pub use namespace::{Effect, Namespace};
-pub use operation::Operation;
+pub use operation::{Operation, Reach};
 pub use page::{Links, Probe, Tail, tail};
 pub use repository::Repository;
 pub use validator::{Etag, Health, Vary};

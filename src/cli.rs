@@ -6,6 +6,7 @@ mod api;
 mod cache;
 mod config;
 mod doctor;
+mod peers;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use cache::{
 };
 pub use config::{Config, ConfigCommand, ConfigFormat};
 pub use doctor::{Doctor, DoctorFormat};
+pub use peers::{Peers, PeersCommand};
 
 /// One GitHub API budget for a whole fleet of runners.
 #[derive(Debug, Parser)]
@@ -62,6 +64,8 @@ pub enum Command {
     Env(Env),
     /// Read and write the cache
     Cache(Cache),
+    /// Show, find and introduce the daemons that share with this one
+    Peers(Box<Peers>),
     /// Find what is wrong with the daemon, this machine and this shell, and say what to do
     Doctor(Box<Doctor>),
     /// Show, check and describe the configuration
@@ -82,9 +86,13 @@ Prints one line of JSON when clients can connect, then serves until SIGINT or SI
 requests in flight finish. Logs go to stderr. Sockets of systemd (LISTEN_FDS) are used as they come:
 the first TCP socket for clients, the first Unix socket, a second TCP socket for administration.
 
+With a pool (--pool, or GITHUB_REPOSITORY) what it holds is shared with the pool's other daemons:
+see `ghswarm peers --help`. Peers are reached at port 9000, or the next free one.
+
 Examples:
   ghswarm serve
   ghswarm serve --listen 127.0.0.1:8080 --memory-limit 256MiB
+  ghswarm serve --pool octo-org/app --secret-file ~/pool-secret --bootstrap /dns4/runner-1/tcp/9000
   ghswarm serve --origin https://ghe.example.org/api/v3 --grant-ttl 1m --on-exhausted stale
   ghswarm serve --origin-for ghe.example.org=https://ghe.example.org   # gh's second host, too
   curl http://127.0.0.1:8080/repos/octocat/hello-world")]

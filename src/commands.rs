@@ -13,6 +13,7 @@ mod keeper;
 mod launch;
 mod logging;
 mod man;
+mod peers;
 mod print;
 mod progress;
 mod serve;
@@ -59,6 +60,7 @@ fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<ExitCode>
         Command::Exec(exec) => block_on(exec::run(exec, context)),
         Command::Env(env) => block_on(env::run(env, context)),
         Command::Cache(cache) => block_on(cache::run(cache, context)),
+        Command::Peers(peers) => block_on(peers::run(*peers, context)),
         Command::Doctor(doctor) => block_on(doctor::run(*doctor, context)),
         Command::Config(config) => config::run(*config, context),
         Command::Completions(completions) => completions::run(&completions),

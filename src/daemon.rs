@@ -204,6 +204,11 @@ impl Daemon {
         &self.ready
     }
 
+    /// Its part in the swarm, for who makes daemons known to each other by hand.
+    pub fn swarm(&self) -> Option<crate::swarm::Client> {
+        self.sharing.as_ref().map(Sharing::client)
+    }
+
     /// Serves until `shutdown` becomes true or a client of the administration asks for the end, lets
     /// requests in flight finish, and returns the final numbers. A `shutdown` whose sender is gone
     /// never becomes true.

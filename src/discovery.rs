@@ -61,6 +61,8 @@ struct Inner {
     client: Client,
     config: Config,
     state: Mutex<State>,
+    /// One look at a time: an older answer must not undo what a newer one said.
+    looking: tokio::sync::Mutex<()>,
     addresses: watch::Sender<Vec<Multiaddr>>,
 }
 
@@ -119,6 +121,7 @@ impl Discovery {
             }),
             client,
             config,
+            looking: tokio::sync::Mutex::new(()),
             addresses: watch::Sender::new(Vec::new()),
         }));
         discovery.load();
@@ -241,6 +244,7 @@ impl Discovery {
 
     /// Looks where we are reached now, and makes our record anew if it is time.
     async fn look(&self) -> Option<Signed> {
+        let _turn = self.0.looking.lock().await;
         let addresses = reachable(self.0.client.addresses().await);
         let now = self.0.config.clock.now();
         let me = self.0.client.identity();

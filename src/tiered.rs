@@ -88,6 +88,8 @@ pub struct Config {
     pub stale_on_error: Duration,
     /// Whether GitHub's validators are computed; without, a new token starts cold.
     pub validators: bool,
+    /// Whose word is enough for what a peer says of a public answer.
+    pub trust: Trust,
 }
 
 impl Default for Config {
@@ -102,6 +104,7 @@ impl Default for Config {
             lifetimes: Lifetimes::default(),
             stale_on_error: Duration::from_secs(3600),
             validators: true,
+            trust: Trust::Github,
         }
     }
 }
@@ -116,6 +119,16 @@ pub enum OnExhausted {
     Stale,
     /// It fails at once.
     Fail,
+}
+
+/// Whose word is enough for an entry of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// GitHub's: each caller is shown it after GitHub has confirmed it to that caller, for free.
+    #[default]
+    Github,
+    /// A peer's that knows the pool's secret, for what anybody may read and is still fresh.
+    Swarm,
 }
 
 /// Everything the request path is made of.
@@ -156,7 +169,7 @@ struct Inner {
     stats: Arc<Stats>,
     memory: Memory,
     disk: Option<Disk>,
-    swarm: Option<swarm::Client>,
+    peers: Option<peers::Peers>,
     absent: promote::Absent,
     events: events::Events,
     epochs: epochs::Epochs,
@@ -274,13 +287,18 @@ impl Tiered {
             disk,
             swarm,
         } = parts;
+        let limit = config.memory_limit;
+        let (peers, limit) = match swarm.map(|client| peers::Peers::new(client, limit)) {
+            Some((peers, own)) => (Some(peers), own),
+            None => (None, limit),
+        };
         Self(Arc::new(Inner {
             memory: match &disk {
-                Some(_) => Memory::in_front_of_disk(config.memory_limit),
-                None => Memory::new(config.memory_limit),
+                Some(_) => Memory::in_front_of_disk(limit),
+                None => Memory::new(limit),
             },
             disk,
-            swarm,
+            peers,
             absent: promote::Absent::default(),
             config,
             secret,
@@ -354,6 +372,9 @@ impl Tiered {
     pub fn snapshot(&self) -> Snapshot {
         let inner = &self.0;
         let mut snapshot = inner.stats.snapshot();
+        if let Some(peers) = &inner.peers {
+            peers.describe(&mut snapshot);
+        }
         let (entries, bytes) = inner.held();
         snapshot.set_gauges(entries, bytes);
         snapshot.evictions = inner.memory.evictions();

@@ -6,12 +6,13 @@ use ghswarm::clock::Clock;
 use ghswarm::daemon::{self, Config, Daemon};
 use ghswarm::stats::Snapshot;
 use ghswarm::time::Timestamp;
-use ghswarm::{github, tiered};
+use ghswarm::{github, swarm, tiered};
 use ghswarm_lab::FakeGitHub;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clients::Endpoint;
+use crate::mesh;
 
 /// When the hour begins: a second like any other.
 const START: u64 = 1_800_000_000;
@@ -27,10 +28,12 @@ pub(crate) enum Between {
     Unproven,
     /// This program.
     Ghswarm,
+    /// This program, and the daemons of all runners share what they hold.
+    Swarm,
 }
 
 impl Between {
-    /// Every way, in the order of the table.
+    /// Every way of a daemon that is alone, in the order of the table.
     pub(crate) const ALL: [Self; 4] = [
         Self::Nothing,
         Self::CachePerToken,
@@ -45,6 +48,7 @@ impl Between {
             Self::CachePerToken => "cache per token",
             Self::Unproven => "validators off",
             Self::Ghswarm => "ghswarm",
+            Self::Swarm => "swarm",
         }
     }
 
@@ -52,7 +56,7 @@ impl Between {
     pub(crate) const fn daemons(self, runners: u64) -> u64 {
         match self {
             Self::Nothing | Self::CachePerToken => 0,
-            Self::Unproven | Self::Ghswarm => runners,
+            Self::Unproven | Self::Ghswarm | Self::Swarm => runners,
         }
     }
 }
@@ -86,6 +90,7 @@ impl Clocks {
 pub(crate) struct Daemons {
     direct: Endpoint,
     endpoints: Vec<Endpoint>,
+    swarm: Vec<swarm::Client>,
     running: Vec<JoinHandle<Result<Snapshot, daemon::Error>>>,
     shutdown: watch::Sender<bool>,
 }
@@ -101,14 +106,20 @@ impl Daemons {
         let shutdown = watch::Sender::new(false);
         let mut endpoints = Vec::new();
         let mut running = Vec::new();
+        let mut swarm = Vec::new();
+        let member = match between {
+            Between::Swarm => Some(mesh::member(clocks.daemons.clone(), runners)?),
+            _ => None,
+        };
         for _ in 0..between.daemons(runners) {
             let config = Config {
                 clock: clocks.daemons.clone(),
                 github: github::Config::new(github.url().parse()?),
                 tiered: tiered::Config {
-                    validators: between == Between::Ghswarm,
+                    validators: between != Between::Unproven,
                     ..tiered::Config::default()
                 },
+                swarm: member.clone(),
                 ..Config::default()
             };
             let daemon = Daemon::bind(config, None)?;
@@ -117,6 +128,7 @@ impl Daemons {
                 links: url.clone(),
                 url,
             });
+            swarm.extend(daemon.swarm());
             running.push(tokio::spawn(daemon.run(shutdown.subscribe())));
         }
         let direct = Endpoint {
@@ -126,6 +138,7 @@ impl Daemons {
         Ok(Self {
             direct,
             endpoints,
+            swarm,
             running,
             shutdown,
         })
@@ -137,6 +150,12 @@ impl Daemons {
             .ok()
             .and_then(|at| self.endpoints.get(at));
         own.unwrap_or(&self.direct).clone()
+    }
+
+    /// Makes the daemons known to each other and waits, within bounds, until each is connected with every
+    /// other; how many of the connections are missing.
+    pub(crate) async fn meet(&self) -> usize {
+        mesh::join(&self.swarm).await
     }
 
     /// Ends the daemons and returns their last numbers.

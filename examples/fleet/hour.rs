@@ -1,5 +1,7 @@
 //! One hour of the fleet, with one thing between the runners and GitHub.
 
+use std::collections::BTreeMap;
+
 use anyhow::ensure;
 use futures_util::future::try_join_all;
 use ghswarm::stats::Latency;
@@ -21,6 +23,12 @@ pub(crate) struct Hour {
     pub(crate) between: Between,
     /// What GitHub counted.
     pub(crate) usage: Tally,
+    /// The same, by operation.
+    pub(crate) operations: BTreeMap<String, Tally>,
+    /// Connections between daemons that were not there when the hour began.
+    pub(crate) missing: usize,
+    /// What the daemons counted by name, all together.
+    pub(crate) reasons: BTreeMap<String, u64>,
     /// How long hits took in the slowest of the daemons, if there were any.
     pub(crate) hits: Option<Latency>,
     /// What each job read: by workflow, then by runner.
@@ -39,6 +47,7 @@ pub(crate) async fn live(
         .start()
         .await?;
     let daemons = Daemons::start(&github, &clocks, between, scenario.runners)?;
+    let missing = daemons.meet().await;
     let mut seen = Vec::new();
     for workflow in 0..scenario.workflows {
         let run = github.change(|state| scenario::push(state, workflow))?;
@@ -61,9 +70,17 @@ pub(crate) async fn live(
     let hits = numbers
         .iter()
         .filter_map(|one| one.latency_ms.get("memory"));
+    let mut reasons = BTreeMap::new();
+    for (reason, count) in numbers.iter().flat_map(|one| &one.reasons) {
+        *reasons.entry(reason.clone()).or_default() += count;
+    }
+    let usage = github.usage();
     Ok(Hour {
         between,
-        usage: github.usage().total,
+        usage: usage.total,
+        operations: usage.operations,
+        missing,
+        reasons,
         hits: hits.copied().reduce(slower),
         seen,
     })

@@ -157,12 +157,12 @@ pub(crate) fn verdict(out: &mut impl Write, problems: &[String]) -> io::Result<(
     Ok(())
 }
 
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+pub(crate) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
 /// Columns as wide as they must be; names to the left, numbers to the right.
-fn print(out: &mut impl Write, table: &[Vec<String>]) -> io::Result<()> {
+pub(crate) fn print(out: &mut impl Write, table: &[Vec<String>]) -> io::Result<()> {
     let columns = table.first().map_or(0, Vec::len);
     let width = |column: usize| {
         let cells = table.iter().filter_map(|row| row.get(column));
@@ -183,7 +183,7 @@ fn print(out: &mut impl Write, table: &[Vec<String>]) -> io::Result<()> {
 }
 
 /// A number with its thousands apart.
-fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -196,7 +196,7 @@ fn count(number: u64) -> String {
 }
 
 /// A share, rounded down.
-fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     let share = (part * 1000).checked_div(whole).unwrap_or(0);
     format!("{}.{}%", share / 10, share % 10)
 }

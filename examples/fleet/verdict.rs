@@ -71,7 +71,7 @@ pub(crate) const fn saved(without: u64, with: u64) -> u64 {
 }
 
 /// The first body of a row that is not the one that this job got from GitHub without a cache.
-fn different(truth: &Hour, row: &Hour) -> Option<String> {
+pub(crate) fn different(truth: &Hour, row: &Hour) -> Option<String> {
     let jobs = truth.seen.iter().flatten().zip(row.seen.iter().flatten());
     let mut wrong = jobs.flat_map(|(truth, seen)| {
         let pairs = truth.iter().zip(seen);

@@ -2,7 +2,7 @@
 
 // The modules and the properties name each other as they do in the real crate.
 extern crate self as ghswarm;
-pub use rows::{api, digest, http_cache, secret, time};
+pub use rows::{api, digest, http_cache, seal, secret, swarm, time};
 
 #[path = "../../src"]
 mod rows {
@@ -13,6 +13,17 @@ mod rows {
     pub mod api;
     pub mod http_cache {
         pub mod control;
+    }
+    pub mod seal;
+
+    pub mod swarm {
+        pub mod admission {
+            pub mod frame;
+        }
+        mod pool;
+        pub mod wire;
+
+        pub use pool::{BadName, Names, Pool, PoolSecret, WireKey};
     }
 }
 

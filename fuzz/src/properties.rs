@@ -4,11 +4,22 @@
 //! Second parsers here are naive on purpose: written from the standards, without the shortcuts of the
 //! code they judge.
 
+use std::sync::LazyLock;
+
 use ghswarm::api::graphql::lexer::Lexer;
 use ghswarm::api::graphql::{self, Document};
 use ghswarm::api::key::canonical_target;
-use ghswarm::api::{Links, Namespace, json};
+use ghswarm::api::{Key, Links, Namespace, json};
+use ghswarm::digest::Digest;
 use ghswarm::http_cache::control::{CacheControl, FOREVER};
+use ghswarm::seal::{Cost, SharedSecret};
+use ghswarm::swarm::admission::frame::{FRAME_MAX, Frame, length, with_length};
+use ghswarm::swarm::wire::codec::{decode_answer, decode_question, encode_answer, encode_question};
+use ghswarm::swarm::wire::message::{Answer, Position, Question, Stale};
+use ghswarm::swarm::wire::offer::Offer;
+use ghswarm::swarm::wire::seal::{Opening, Sealing};
+use ghswarm::swarm::{Names, Pool, PoolSecret};
+use ghswarm::time::Timestamp;
 
 /// A canonical target is its own canonical form, equals what a naive reader makes of it, and names the
 /// same thing as before.
@@ -301,4 +312,249 @@ fn naive_string(text: &str) -> usize {
         }
     }
     text.len()
+}
+
+/// Two ends of a connection: without the secret, and with it.
+struct Ends {
+    pool: Digest,
+    secret: Option<PoolSecret>,
+    names: Names,
+}
+
+static ENDS: LazyLock<[Ends; 2]> = LazyLock::new(|| {
+    let pool = Pool::new("octo/hello").expect("a name");
+    let secret = SharedSecret::new(b"correct horse battery staple").expect("a secret");
+    let secret = PoolSecret::derive(&secret, &pool, Cost::MIN);
+    [None, Some(secret)].map(|secret| Ends {
+        pool: pool.tag(),
+        names: Names::of(&pool, secret.as_ref()),
+        secret,
+    })
+});
+
+/// A message that is taken is whole CBOR for a naive reader, comes back as itself when it is said again, and
+/// has nothing in it that GitHub would not say. The first byte tells what the others are read as.
+pub fn wire(data: &[u8]) {
+    const BODY_MAX: usize = 1 << 20;
+    /// The entry that an answer is about, as in the seeds: 0, 1, 2, …
+    const FUZZED_KEY: [u8; 32] = *b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f";
+    let Some((&first, bytes)) = data.split_first() else {
+        return;
+    };
+    let ends = &ENDS[usize::from(first & 1)];
+    let now = Timestamp::from_secs(1_800_000_000);
+    let opening = Opening {
+        names: &ends.names,
+        pool: &ends.pool,
+        secret: ends.secret.as_ref(),
+        now,
+        body_limit: BODY_MAX,
+    };
+    let sealing = Sealing {
+        names: &ends.names,
+        pool: &ends.pool,
+        secret: ends.secret.as_ref(),
+        nonce: [7; 12],
+        now,
+        body_limit: BODY_MAX,
+    };
+    let position = Position {
+        epoch: 1,
+        sequence: 1,
+    };
+    let asked = match first / 2 {
+        1 => Question::Lookup {
+            key: ends.names.name(&Key::from_bytes(FUZZED_KEY)),
+            held: None,
+            lease: true,
+        },
+        2 => Question::Invalidate {
+            position,
+            stale: Vec::new(),
+        },
+        3 => Question::Greet {
+            position,
+            heard: None,
+        },
+        4 => Question::Pulse { position },
+        5 => Question::Peers { own: None },
+        _ => return question(bytes, &opening, &sealing),
+    };
+    let Ok(answer) = decode_answer(bytes, &asked, &opening) else {
+        return;
+    };
+    assert_eq!(naive_cbor(bytes, 0), Some(bytes.len()), "{answer:?}");
+    let again = encode_answer(&answer, &sealing).expect("what was taken can be said");
+    assert_eq!(
+        decode_answer(&again, &asked, &opening).as_ref(),
+        Ok(&answer)
+    );
+    match &answer {
+        Answer::Hit(offer) => judge_offer(offer, BODY_MAX),
+        Answer::Greeted {
+            missed: Some(missed),
+            ..
+        } => judge_names(missed),
+        _ => {}
+    }
+}
+
+fn question(bytes: &[u8], opening: &Opening<'_>, sealing: &Sealing<'_>) {
+    let Ok(question) = decode_question(bytes, opening) else {
+        return;
+    };
+    assert_eq!(naive_cbor(bytes, 0), Some(bytes.len()), "{question:?}");
+    let again = encode_question(&question, sealing).expect("what was taken can be said");
+    assert_eq!(decode_question(&again, opening).as_ref(), Ok(&question));
+    match &question {
+        Question::Store { offer, .. } => judge_offer(offer, opening.body_limit),
+        Question::Invalidate { stale, .. } => judge_names(stale),
+        _ => {}
+    }
+}
+
+fn judge_offer(offer: &Offer, body_max: usize) {
+    assert!(offer.body.len() <= body_max);
+    for link in offer.links.iter().flat_map(Links::links) {
+        let url = url::Url::parse("https://api.github.com/a/b").expect("a URL");
+        let url = url.join(&link.target).expect("a link");
+        let place = (url.scheme(), url.host_str(), url.port());
+        assert_eq!(place, ("https", Some("api.github.com"), None), "{link:?}");
+        assert_eq!(url.fragment(), None, "{link:?}");
+        let header = Links::from(vec![link.clone()]).write("").expect("a header");
+        http::HeaderValue::from_str(&header).expect("a header");
+    }
+    for text in [&offer.content_type, &offer.api_version]
+        .into_iter()
+        .flatten()
+    {
+        http::HeaderValue::from_str(text).expect("a header");
+    }
+}
+
+fn judge_names(stale: &[Stale]) {
+    for stale in stale {
+        if let Namespace::Owner(name) | Namespace::Repo(name) = &stale.namespace {
+            assert_eq!(Namespace::named(name).as_ref(), Some(&stale.namespace));
+        }
+    }
+}
+
+/// The length of the well-formed item at the start of `bytes` (RFC 8949, appendix C).
+fn naive_cbor(bytes: &[u8], depth: usize) -> Option<usize> {
+    let (&first, rest) = bytes.split_first()?;
+    let (major, low) = (first >> 5, first & 31);
+    let width = match low {
+        0..24 => 0,
+        24..28 => 1 << (low - 24),
+        _ => return None,
+    };
+    let number = rest.get(..width)?.iter();
+    let number = number.fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
+    let value = if width == 0 { u64::from(low) } else { number };
+    let mut at = 1 + width;
+    let items = match major {
+        0 | 1 | 7 => 0,
+        2 | 3 => {
+            let length = usize::try_from(value).ok()?;
+            bytes.get(at..at.checked_add(length)?)?;
+            at += length;
+            0
+        }
+        4 => value,
+        5 => value.checked_mul(2)?,
+        _ => 1,
+    };
+    for _ in 0..items {
+        // Deeper than anything that is taken: the stack of a test has an end.
+        at += naive_cbor(&bytes[at..], depth + 1).filter(|_| depth < 2000)?;
+    }
+    Some(at)
+}
+
+/// A frame behind its length is what a naive reader of RFC 8949 makes of it, and is written as it came.
+pub fn admission(data: &[u8]) {
+    let Some((&prefix, rest)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    let Ok(len) = length(prefix) else {
+        let len = u16::from_be_bytes(prefix);
+        assert!(len == 0 || usize::from(len) > FRAME_MAX);
+        return;
+    };
+    let Some(bytes) = rest.get(..len) else {
+        return;
+    };
+    let read = Frame::decode(bytes).ok();
+    assert_eq!(read, naive_frame(bytes), "another reader disagrees");
+    if let Some(frame) = read {
+        assert_eq!(with_length(&frame.encode()), data[..2 + len]);
+    }
+}
+
+/// A flat array of unsigned numbers and byte strings, each in its shortest form, and nothing after it.
+fn naive_frame(bytes: &[u8]) -> Option<Frame> {
+    enum Item {
+        Number(u64),
+        Bytes(Vec<u8>),
+    }
+    use Item::{Bytes, Number};
+
+    let mut rest = bytes.to_vec();
+    let head = |rest: &mut Vec<u8>| {
+        let first = *rest.first()?;
+        let more = match first & 31 {
+            small @ 0..24 => {
+                rest.remove(0);
+                return Some((first >> 5, u64::from(small)));
+            }
+            width @ 24..28 => 1_usize << (width - 24),
+            _ => return None,
+        };
+        let mut value = 0;
+        for &byte in rest.get(1..=more)? {
+            value = value << 8 | u64::from(byte);
+        }
+        rest.drain(..=more);
+        let least = [24, 1 << 8, 1 << 16, 1 << 32][more.ilog2() as usize];
+        (value >= least).then_some((first >> 5, value))
+    };
+    let (major, count) = head(&mut rest)?;
+    let mut items = Vec::new();
+    for _ in 0..count {
+        let (kind, value) = head(&mut rest)?;
+        items.push(match kind {
+            0 => Number(value),
+            2 if value <= rest.len() as u64 => {
+                Bytes(rest.drain(..usize::try_from(value).ok()?).collect())
+            }
+            _ => return None,
+        });
+    }
+    if major != 4 || !rest.is_empty() {
+        return None;
+    }
+    let small = |number: &u64| u32::try_from(*number).ok();
+    Some(match items.as_slice() {
+        [Number(0), Number(code)] => Frame::Refuse { code: small(code)? },
+        [Number(1), Number(methods), Bytes(nonce), Bytes(pool)] => Frame::Hello {
+            methods: small(methods)?,
+            nonce: nonce.as_slice().try_into().ok()?,
+            pool: pool.as_slice().try_into().ok()?,
+        },
+        [Number(2), Number(method), Bytes(nonce), Number(cost)] => Frame::Challenge {
+            method: small(method)?,
+            nonce: nonce.as_slice().try_into().ok()?,
+            cost: small(cost)?,
+        },
+        [Number(3), Number(expires), Bytes(mac)] => Frame::Proof {
+            expires: *expires,
+            mac: mac.as_slice().try_into().ok()?,
+        },
+        [Number(4), Bytes(mac)] => Frame::Welcome {
+            mac: mac.as_slice().try_into().ok()?,
+        },
+        [Number(5)] => Frame::Ready,
+        _ => return None,
+    })
 }

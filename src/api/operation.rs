@@ -1,5 +1,6 @@
 //! Classes of GitHub's operations: how long their answers live and who may see them.
 
+mod reach;
 mod routes;
 mod table;
 
@@ -9,6 +10,7 @@ use crate::api::key::canonical_target;
 use crate::api::path::Path;
 use table::ROWS;
 
+pub use reach::Reach;
 pub use table::Operation;
 
 /// Why a read has no class whose answers can be kept.

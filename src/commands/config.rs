@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::print;
 use crate::cli::{Config, ConfigCommand, ConfigFormat};
-use crate::config::{Error, Origin, Read, Reading, Setting, Settings, Sharing, Slot, directories, schema};
+use crate::config::{
+    Error, Origin, Read, Reading, Setting, Settings, Sharing, Slot, directories, schema,
+};
 
 pub(super) fn run(config: Config, context: &Context<'_>) -> anyhow::Result<ExitCode> {
     match config.command {
@@ -61,8 +63,13 @@ fn check(flags: Settings, context: &Context<'_>) -> ExitCode {
     // Directories that cannot be found are found wanting here, too.
     let unplaced = context.directories(&read.settings).err();
     let unshared = Sharing::find(&read.settings, context.environment());
-    read.notices
-        .extend(unshared.as_ref().ok().and_then(Sharing::notice).map(str::to_owned));
+    read.notices.extend(
+        unshared
+            .as_ref()
+            .ok()
+            .and_then(Sharing::notice)
+            .map(str::to_owned),
+    );
     for notice in &read.notices {
         print::complaint(notice);
     }

@@ -15,6 +15,7 @@ mod formula;
 mod gather;
 mod gh;
 mod limits;
+mod peers;
 mod permissions;
 mod port;
 mod probe;
@@ -121,6 +122,7 @@ async fn examine(doctor: &Doctor, context: &Context<'_>) -> Vec<Finding> {
         findings.extend(budget::check(&scene.budget(stats)));
         findings.extend(formula::check(&stats.validators));
     }
+    findings.extend(peers::check(&scene.peers()));
     findings.extend(gh::check(&scene.gh(client.as_ref()).await));
     findings.extend(clients::check(&scene.clients()));
     findings.extend(environment::check(&scene.surroundings()));

@@ -13,10 +13,7 @@ use crate::swarm;
 
 /// How to share with peers. `start` has looked at this once, so under a keeper it was right: what has become
 /// wrong since, as a secret's file that was removed, must not end the cache.
-fn sharing(
-    settings: &Settings,
-    context: &Context<'_>,
-) -> anyhow::Result<Option<swarm::Config>> {
+fn sharing(settings: &Settings, context: &Context<'_>) -> anyhow::Result<Option<swarm::Config>> {
     match Sharing::find(settings, context.environment()) {
         Ok(sharing) => {
             if let Some(notice) = sharing.notice() {

@@ -410,6 +410,11 @@ impl Settings {
             OnExhausted::Fail => tiered::OnExhausted::Fail,
         });
         set(&mut tiered.on_exhausted, on_exhausted);
+        let trust = self.trust.map(|whose| match whose {
+            Trust::Github => tiered::Trust::Github,
+            Trust::Swarm => tiered::Trust::Swarm,
+        });
+        set(&mut tiered.trust, trust);
         let rewrite_bodies = self.rewrite_bodies.map(|when| match when {
             Rewrite::Auto => RewriteBodies::Auto,
             Rewrite::Always => RewriteBodies::Always,

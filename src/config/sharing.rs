@@ -112,10 +112,7 @@ impl From<Problem> for Error {
 }
 
 /// The secret of the pool, if there is to be one.
-fn secret(
-    settings: &Settings,
-    environment: &Environment,
-) -> Result<Option<SharedSecret>, Problem> {
+fn secret(settings: &Settings, environment: &Environment) -> Result<Option<SharedSecret>, Problem> {
     let (setting, bytes) = match (&settings.secret_file, &settings.secret_env) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
@@ -130,7 +127,10 @@ fn secret(
             });
             (Setting::SecretFile, read?)
         }
-        (None, Some(name)) => (Setting::SecretEnv, of_variable(name, settings, environment)?),
+        (None, Some(name)) => (
+            Setting::SecretEnv,
+            of_variable(name, settings, environment)?,
+        ),
     };
     if is_of_a_job(&bytes, environment) {
         return Err(problem(setting, ANOTHER_IN_EVERY_JOB));
@@ -170,7 +170,12 @@ fn of_variable(
         let line = lines.find(|line| line.name == name && !line.value.is_empty())?;
         Some(Zeroizing::new(line.value.into_bytes()))
     });
-    in_file.ok_or_else(|| problem(Setting::SecretEnv, format!("the variable {name} is not set")))
+    in_file.ok_or_else(|| {
+        problem(
+            Setting::SecretEnv,
+            format!("the variable {name} is not set"),
+        )
+    })
 }
 
 /// Whether `secret` is the token of a job.

@@ -99,11 +99,9 @@ impl Effect {
     pub fn reach(self) -> Reach {
         match self {
             Self::Same(setting) => setting.reach(),
-            Self::Entries
-            | Self::Lifetime(_)
-            | Self::Persistence
-            | Self::Enabled
-            | Self::Peers => Reach::Workspace,
+            Self::Entries | Self::Lifetime(_) | Self::Persistence | Self::Enabled | Self::Peers => {
+                Reach::Workspace
+            }
             Self::Mdns | Self::PeerPort | Self::SecretIn(_) | Self::Elsewhere => Reach::Named,
         }
     }

@@ -75,8 +75,7 @@ impl Book {
     /// Forgets the records that do not hold any more; whether there were any.
     pub fn forget_expired(&mut self, now: Timestamp) -> bool {
         let before = self.records.len();
-        self.records
-            .retain(|_, signed| signed.record.expires > now);
+        self.records.retain(|_, signed| signed.record.expires > now);
         self.records.len() < before
     }
 }

@@ -86,6 +86,21 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// How scarce a budget is of which so many calls are left.
+    pub fn pressure_of(&self, limit: u64, left: u64) -> Pressure {
+        // Ten and five per cent where the usual thresholds are most of the budget.
+        let small = limit < 500;
+        let warning = if small { limit / 10 } else { self.warning };
+        let aggressive = if small { limit / 20 } else { self.aggressive };
+        match left {
+            left if left <= aggressive => Pressure::Aggressive,
+            left if left <= warning => Pressure::Warning,
+            _ => Pressure::None,
+        }
+    }
+}
+
 /// A call that waits or is on its way. In order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(u64);
@@ -294,6 +309,11 @@ impl Budget {
             .get(&(credential, resource))
             .and_then(|account| self.buckets.get(&account.bucket))
             .map_or(Pressure::None, |bucket| bucket.pressure(&self.config, now))
+    }
+
+    /// Whether so little is left of a budget that what is held lives longer.
+    pub fn is_scarce(&self, limit: u64, left: u64) -> bool {
+        self.config.pressure_of(limit, left) != Pressure::None
     }
 
     /// What GitHub last told this caller.

@@ -149,6 +149,11 @@ impl Gate {
         self.0.lock().budget.pressure(credential, resource, now)
     }
 
+    /// Whether so little is left of a budget that what is held lives longer.
+    pub fn is_scarce(&self, limit: u64, left: u64) -> bool {
+        self.0.lock().budget.is_scarce(limit, left)
+    }
+
     /// What GitHub last told this caller: the number that was left then, and never a guess of ours.
     pub fn rate(&self, credential: CredentialId, resource: Resource) -> Option<Arc<RateHeaders>> {
         self.0.lock().budget.rate(credential, resource).cloned()

@@ -201,7 +201,7 @@ async fn write(
         "/kv/delete" => deleted(tiered.delete(query.text("operation")?, body).await),
         "/cache/clear" => json(&serde_json::json!({ "removed": tiered.clear().await })),
         "/cache/stale" => {
-            tiered.mark_stale(&namespace(body)?);
+            tiered.mark_stale(&namespace(body)?).await;
             Ok(nothing())
         }
         "/cache/delete" => deleted(tiered.delete_entry(&query.key("id")?).await),

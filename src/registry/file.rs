@@ -104,7 +104,10 @@ mod tests {
     #[test]
     fn remarks_and_line_ends_of_other_systems_do_no_harm_and_broken_lines_are_told() {
         let text = "ghswarm peers 1\r\n# mine\r\n\r\nb25l\r\nb25\nno base64!\n";
-        assert_eq!(envelopes(text), [(4, Some(b"one".to_vec())), (5, None), (6, None)]);
+        assert_eq!(
+            envelopes(text),
+            [(4, Some(b"one".to_vec())), (5, None), (6, None)]
+        );
     }
 
     #[test]

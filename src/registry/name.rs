@@ -219,7 +219,10 @@ mod tests {
         assert!(text.starts_with(&start), "{text}");
         assert!(text.len() <= NAME_MAX && !text.contains(','), "{text}");
         let ticket = signed.record.ticket.unwrap().secret;
-        let secrets = [BASE64.encode(*ticket), crate::digest::Digest::from(*ticket).hex()];
+        let secrets = [
+            BASE64.encode(*ticket),
+            crate::digest::Digest::from(*ticket).hex(),
+        ];
         assert!(secrets.iter().all(|secret| !text.contains(secret)));
         assert_eq!(name.sign(&identity(2)), None);
     }
@@ -240,7 +243,9 @@ mod tests {
         let (signed, signature) = good.rsplit_once('~').unwrap();
         let foreign = name(&["/ip4/10.0.0.2/tcp/9000"]).1;
         let foreign = foreign.rsplit_once('~').unwrap().1;
-        let hashed: PeerId = "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N".parse().unwrap();
+        let hashed: PeerId = "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
+            .parse()
+            .unwrap();
         let own = identity(1).peer_id().to_string();
         for (text, why) in [
             (String::new(), Refused::Malformed),
@@ -251,9 +256,15 @@ mod tests {
             (good.replace("/500000/", "/0500000/"), Refused::Malformed),
             (good.replace("/500000/", "/+500000/"), Refused::Malformed),
             (good.replace("ghswarm/1/", "ghswarm/2/"), Refused::Malformed),
-            (good.replace("123456789/", "987654321/"), Refused::BadSignature),
+            (
+                good.replace("123456789/", "987654321/"),
+                Refused::BadSignature,
+            ),
             (good.replace("/500000/", "/500000/x/"), Refused::Malformed),
-            (good.replace(&own, &hashed.to_string()), Refused::NotItsOwnKey),
+            (
+                good.replace(&own, &hashed.to_string()),
+                Refused::NotItsOwnKey,
+            ),
             (format!("{signed}~x~{signature}"), Refused::Malformed),
             (good.repeat(4), Refused::Oversize),
         ] {

@@ -96,6 +96,7 @@ fn sections(shown: &Snapshot) -> Vec<Section> {
         requests(shown),
         origin(shown),
         held(shown),
+        peers(shown),
         routes(shown),
         reasons(shown),
     ]
@@ -159,6 +160,28 @@ fn held(shown: &Snapshot) -> Section {
             row("evicted", [grouped(shown.evictions)]),
             row("running for", [elapsed(shown.uptime_seconds)]),
         ],
+    }
+}
+
+fn peers(shown: &Snapshot) -> Section {
+    let known = &shown.peers;
+    let count = |name: &str, count: u64| row(name, [grouped(count)]);
+    let refused = known.refused.iter();
+    let refused = refused.map(|(reason, times)| count(&format!("refused: {reason}"), *times));
+    // Who shares with nobody need not read about it.
+    let is_alone = known.connected == 0 && known.known == 0 && known.refused.is_empty();
+    let rows = [
+        count("connected", known.connected),
+        count("known", known.known),
+    ];
+    Section {
+        title: "Peers",
+        columns: vec![String::new()],
+        rows: rows
+            .into_iter()
+            .chain(refused)
+            .filter(|_| !is_alone)
+            .collect(),
     }
 }
 

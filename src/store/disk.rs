@@ -246,6 +246,17 @@ impl Disk {
         rows
     }
 
+    /// At most `limit` of the keys held, the last used first. What is not written yet is not among them.
+    ///
+    /// Blocks, and reads the start of every record.
+    pub fn keys(&self, limit: usize) -> Vec<Key> {
+        let shared = &self.0.shared;
+        upkeep::keys(shared, limit).unwrap_or_else(|trouble| {
+            shared.tally.count(trouble.reason());
+            Vec::new()
+        })
+    }
+
     /// Numbers.
     pub fn counts(&self) -> Counts {
         let shared = &self.0.shared;

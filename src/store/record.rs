@@ -30,6 +30,8 @@ const VERSION: u8 = 1;
 const CODE: usize = 16;
 const KEY_AT: usize = 1 + CODE;
 const LENGTH_AT: usize = KEY_AT + 32;
+/// As much of a record as says its key.
+pub(super) const KEY_END: usize = LENGTH_AT;
 /// Where the head starts.
 const HEAD_AT: usize = LENGTH_AT + 4;
 /// The longest body, value or key; more is not written, and no record makes us ask for more memory.

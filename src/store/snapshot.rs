@@ -37,7 +37,7 @@ use crate::store::Entry;
 use crate::time::Timestamp;
 use frame::{Frames, Protection};
 
-pub use record::{LeftOut, Rejected, candidate};
+pub use record::{LeftOut, Rejected, candidate, is_date, is_json};
 
 /// The first bytes of every snapshot.
 pub const MAGIC: &[u8; 8] = b"ghswsnap";

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use libp2p::identity::Keypair;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
@@ -18,8 +17,9 @@ use libp2p::{Swarm, SwarmBuilder};
 use super::config::Config;
 use super::frame::Frames;
 use super::gate::{Gate, Policy};
+use super::gossip;
 use super::identity::Identity;
-use super::pool::PoolSecret;
+use super::pool::{Names, PoolSecret};
 use super::wire::{EXCHANGE, KADEMLIA};
 
 /// Streams of a connection, both directions together. Each may hold a window of 256 KiB.
@@ -121,7 +121,7 @@ fn behaviour(
     };
     let inner = Inner {
         exchange: exchange(config),
-        gossip: gossip(keypair)?,
+        gossip: gossip::behaviour(keypair, &Names::of(&config.pool, secret)).map_err(Unmade)?,
         kad: kademlia(identity.peer_id(), secret.is_some()),
     };
     let limits = connection_limits::ConnectionLimits::default()
@@ -130,7 +130,7 @@ fn behaviour(
         .with_max_pending_incoming(Some(PENDING))
         .with_max_pending_outgoing(Some(PENDING));
     // Whoever has a port open here need not be told what else there is, nor what software it is.
-    let identify = identify::Config::new("/ghswarm/1".to_owned(), keypair.public())
+    let shown = identify::Config::new("/ghswarm/1".to_owned(), keypair.public())
         .with_agent_version("ghswarm".to_owned())
         .with_hide_listen_addrs(true)
         .with_cache_size(0);
@@ -138,7 +138,7 @@ fn behaviour(
         limits: connection_limits::Behaviour::new(limits),
         memory: memory_connection_limits::Behaviour::with_max_bytes(MEMORY),
         blocked: allow_block_list::Behaviour::default(),
-        identify: identify::Behaviour::new(identify),
+        identify: identify::Behaviour::new(shown),
         ping: ping::Behaviour::default(),
         mdns: multicast(identity.peer_id(), config.mdns),
         gate: Gate::new(inner, policy),
@@ -165,15 +165,6 @@ fn exchange(config: &Config) -> request_response::Behaviour<Frames> {
         [(protocol, request_response::ProtocolSupport::Full)],
         timing,
     )
-}
-
-fn gossip(keypair: &Keypair) -> Result<gossipsub::Behaviour, Unmade> {
-    let config = gossipsub::ConfigBuilder::default()
-        .validate_messages()
-        .build()
-        .map_err(|error| Unmade(error.to_string()))?;
-    let signing = gossipsub::MessageAuthenticity::Signed(keypair.clone());
-    gossipsub::Behaviour::new(signing, config).map_err(|error| Unmade(error.to_owned()))
 }
 
 /// Peers are all that is kept in it; the values of others have no place. Without a secret it answers and does not

@@ -1,6 +1,7 @@
 //! Whom we know, and whom to dial when. Pure: `now` is an argument.
 
 mod dial;
+mod entry;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -11,14 +12,12 @@ use tokio::time::Instant;
 
 use super::client::Acquaintance;
 use super::identity::Ticket;
-use super::roster::Standing;
 use crate::time::Timestamp;
 use dial::Attempts;
+use entry::{Entry, Stranger};
 
 /// Peers that are remembered.
 const PEERS_MAX: usize = 1_000;
-/// Addresses of each.
-const ADDRESSES_MAX: usize = 16;
 /// Addresses of which nothing else is known.
 const STRANGERS_MAX: usize = 64;
 /// The peer with the smaller name dials at once, the other one a little later, if it still has to: of two
@@ -33,28 +32,6 @@ pub(super) struct Book {
     secret: bool,
     peers: HashMap<PeerId, Entry>,
     strangers: BTreeMap<Multiaddr, Stranger>,
-}
-
-/// What is known of a peer.
-#[derive(Debug)]
-pub(super) struct Entry {
-    /// Newest last.
-    addresses: Vec<Multiaddr>,
-    ticket: Option<Ticket>,
-    attempts: Attempts,
-    connected: bool,
-    refused: Option<&'static str>,
-    dropped: Option<(Instant, &'static str)>,
-    /// When it was last heard of.
-    heard: Instant,
-}
-
-#[derive(Debug)]
-struct Stranger {
-    attempts: Attempts,
-    /// It is dialled again whenever we are alone; else only until it was reached once.
-    bootstrap: bool,
-    reached: bool,
 }
 
 /// What came of being told of a peer.
@@ -160,26 +137,30 @@ impl Book {
         }
     }
 
-    /// Whom to dial now; each counts as under way until it is told what became of it.
-    pub(super) fn due(&mut self, now: Instant, date: Timestamp) -> Vec<Target> {
+    /// Whom to dial now, at most `limit`, and those first with whom it failed least: many a record is of a runner
+    /// that is no more. Each counts as under way until it is told what became of it.
+    pub(super) fn due(&mut self, now: Instant, date: Timestamp, limit: usize) -> Vec<Target> {
         let alone = self.peers.values().all(|entry| !entry.connected);
-        let mut due = Vec::new();
-        for (address, stranger) in &mut self.strangers {
+        let secret = self.secret;
+        let strangers = self.strangers.iter_mut().filter_map(|(address, stranger)| {
             let wanted = !stranger.reached || (stranger.bootstrap && alone);
-            if wanted && stranger.attempts.are_due(now) {
-                stranger.attempts.begin();
-                due.push(Target::Address(address.clone()));
-            }
-        }
-        for (peer, entry) in &mut self.peers {
-            let admits = self.secret || entry.ticket.as_ref().is_some_and(|it| it.expires > date);
-            let wanted = admits && !entry.connected && entry.dropped.is_none();
-            if wanted && !entry.addresses.is_empty() && entry.attempts.are_due(now) {
-                entry.attempts.begin();
-                due.push(Target::Peer(*peer, entry.addresses.clone()));
-            }
-        }
-        due
+            let target = || Target::Address(address.clone());
+            wanted.then(|| (&mut stranger.attempts, target()))
+        });
+        let peers = self.peers.iter_mut().filter_map(|(peer, entry)| {
+            let target = || Target::Peer(*peer, entry.addresses.clone());
+            let wanted = entry.is_wanted(secret, date);
+            wanted.then(target).map(|it| (&mut entry.attempts, it))
+        });
+        let all = strangers.chain(peers);
+        let mut due: Vec<_> = all.filter(|(attempts, _)| attempts.are_due(now)).collect();
+        due.sort_by_key(|(attempts, _)| attempts.failed);
+        due.truncate(limit);
+        let begun = due.into_iter().map(|(attempts, target)| {
+            attempts.begin();
+            target
+        });
+        begun.collect()
     }
 
     /// A dial came to nothing.
@@ -295,6 +276,11 @@ impl Book {
         }
     }
 
+    pub(super) fn is_dropped(&self, peer: &PeerId) -> bool {
+        let entry = self.peers.get(peer);
+        entry.is_some_and(|entry| entry.dropped.is_some())
+    }
+
     /// Peers whose time out is over since the last call: they may be spoken with again.
     pub(super) fn forgiven(&mut self, now: Instant) -> Vec<PeerId> {
         let peers = self.peers.iter_mut();
@@ -336,68 +322,6 @@ impl Book {
     }
 }
 
-impl Stranger {
-    fn new(now: Instant) -> Self {
-        Self {
-            attempts: Attempts::from(now),
-            bootstrap: false,
-            reached: false,
-        }
-    }
-}
-
-impl Entry {
-    fn new(first: Instant) -> Self {
-        Self {
-            addresses: Vec::new(),
-            ticket: None,
-            attempts: Attempts::from(first),
-            connected: false,
-            refused: None,
-            dropped: None,
-            heard: first,
-        }
-    }
-
-    fn at(&mut self, address: Multiaddr) {
-        if let Some(known) = self.addresses.iter().position(|it| *it == address) {
-            self.addresses.remove(known);
-        } else if self.addresses.len() >= ADDRESSES_MAX {
-            self.addresses.remove(0);
-        }
-        self.addresses.push(address);
-    }
-
-    fn forgive(&mut self, now: Instant) -> bool {
-        let over = self.dropped.is_some_and(|(until, _)| now >= until);
-        if over {
-            self.dropped = None;
-        }
-        over
-    }
-
-    pub(super) fn standing(&self) -> Standing {
-        if self.dropped.is_some() {
-            Standing::Dropped
-        } else if self.connected {
-            Standing::Connected
-        } else if self.refused.is_some() {
-            Standing::Refused
-        } else {
-            Standing::Known
-        }
-    }
-
-    /// Why it was dropped or refused.
-    pub(super) fn reason(&self) -> Option<&'static str> {
-        self.dropped.map(|(_, reason)| reason).or(self.refused)
-    }
-
-    pub(super) fn addresses(&self) -> &[Multiaddr] {
-        &self.addresses
-    }
-}
-
 /// The peer that an address names at its end.
 fn named(address: &Multiaddr) -> Option<PeerId> {
     match address.iter().last()? {
@@ -413,3 +337,6 @@ fn without_name(mut address: Multiaddr) -> Multiaddr {
     }
     address
 }
+
+#[cfg(test)]
+mod tests;

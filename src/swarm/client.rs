@@ -10,11 +10,15 @@ use tokio::time::Instant;
 
 use super::contact::Contact;
 use super::event_loop::Command;
+use super::gossip;
+use super::hand_over;
 use super::identity::{Identity, Ticket};
+use super::invalidation;
+use super::lookup::{self, Lease};
 use super::pool::{Names, WireKey};
 use super::roster::{Coverage, PeerRow, Roster};
 use super::shared::{AskError, Counts, Shared};
-use super::wire::message::{Answer, Ended, Question, Stale};
+use super::wire::message::{Answer, Question, Stale};
 use super::wire::offer::Offer;
 use crate::api::Key;
 use crate::digest::Digest;
@@ -92,20 +96,6 @@ impl Source {
     /// How old the entry is by now, if the peer said the truth.
     pub fn age_now(&self) -> Duration {
         self.age.saturating_add(self.received.elapsed())
-    }
-}
-
-/// We ask GitHub for everybody. Others wait until [`Lease::land`], or until this is dropped: then the next
-/// of them asks.
-#[derive(Debug)]
-pub struct Lease {
-    key: WireKey,
-}
-
-impl Lease {
-    /// There is an answer.
-    pub fn land(self, _ended: Ended) {
-        let _ = self.key;
     }
 }
 
@@ -210,39 +200,44 @@ impl Client {
     /// Looks for `key` among its owners: at most 50 ms to a first answer, and as long as a lease if somebody is
     /// asking GitHub already. `held`: the body that we have and would ask about.
     pub async fn lookup(&self, key: Key, held: Option<Digest>) -> Found {
-        let _ = (key, held);
-        std::future::ready(Found::Nothing(Nothing::Alone)).await
+        lookup::lookup(&self.shared, key, held).await
     }
 
-    /// Gives `offer` to its owners and announces it. Returns at once.
+    /// Gives `offer` to its owners and announces it. Returns at once. If we have the lease of its key, it ends when
+    /// its owner has the entry, whatever becomes of the [`Lease`].
     pub fn store(&self, offer: Offer) {
-        drop(offer);
+        hand_over::store(&self.shared, offer);
     }
 
     /// Tells every admitted peer, and waits until each has acknowledged or has surely fallen out of contact.
     pub async fn invalidate(&self, stale: Vec<Stale>) -> Told {
-        drop(stale);
-        std::future::ready(Told::default()).await
+        let targets = invalidation::write(&self.shared, stale);
+        invalidation::settled(&self.shared, targets).await
     }
 
     /// The same without waiting: something is about to be written.
     pub fn invalidate_soon(&self, stale: Vec<Stale>) {
-        drop(stale);
+        invalidation::write(&self.shared, stale);
     }
 
     /// What GitHub said about a candidate: whether it confirmed it.
     pub fn judged(&self, source: Source, confirmed: bool) {
-        let _ = (source, confirmed);
+        let now = Instant::now();
+        let verdict = self
+            .shared
+            .conduct()
+            .judged(source.peer, source.age_now(), confirmed, now);
+        self.shared.carry_out(source.peer, verdict);
     }
 
     /// This entry is asked for often: everybody is given it.
     pub fn push(&self, offer: Offer) {
-        drop(offer);
+        gossip::push(&self.shared, offer);
     }
 
     /// Everybody who uses this budget should know what is left of it.
     pub fn budget(&self, credential: &[u8], remaining: u32, limit: u32, reset_in: Duration) {
-        let _ = (credential, remaining, limit, reset_in);
+        gossip::budget(&self.shared, credential, remaining, limit, reset_in);
     }
 
     /// A peer that we could dial: where it is, and what lets us in there.

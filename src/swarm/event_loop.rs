@@ -4,6 +4,7 @@ mod asking;
 mod command;
 mod connections;
 mod early;
+mod gossiping;
 mod happening;
 mod serving;
 
@@ -21,7 +22,10 @@ use tracing::warn;
 use super::behaviour::{self, Behaviour, BehaviourEvent};
 use super::client::{Client, Event};
 use super::config::{Config, Secret};
+use super::gossip;
 use super::identity::Identity;
+use super::introductions;
+use super::invalidation;
 use super::listen;
 use super::pool::{Names, PoolSecret};
 use super::shared::{Keys, Shared};
@@ -74,17 +78,21 @@ impl EventLoop {
         } = self;
         let work = async {
             match Running::new(Arc::clone(&shared)).await {
-                Ok(running) => running.until_ended(commands).await,
+                // What libp2p keeps in one swarm takes kilobytes.
+                Ok(running) => Box::pin(running.until_ended(commands)).await,
                 Err(reason) => {
                     warn!(%reason, "no peers: the swarm cannot run; everything else goes on");
                     // Whoever asks has an answer at once: there is nobody.
                     drop(commands);
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         };
         tokio::select! {
             () = work => {}
+            () = invalidation::keep(Arc::clone(&shared)) => {}
+            () = gossip::keep(Arc::clone(&shared)) => {}
+            () = introductions::keep(Arc::clone(&shared)) => {}
             _ = clients.recv() => {}
         }
         shared.admitted(Vec::new());

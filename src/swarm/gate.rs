@@ -22,45 +22,37 @@
 //!
 //! Which connections are made at all (limits, block lists, dialling); what becomes of the peers' words.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use libp2p::core::transport::PortUse;
-use libp2p::core::{ConnectedPoint, Endpoint};
-use libp2p::multiaddr::Protocol;
+use libp2p::core::ConnectedPoint;
 use libp2p::swarm::behaviour::ConnectionEstablished;
 use libp2p::swarm::{
     AddressChange, CloseConnection, ConnectionClosed, ConnectionDenied, ConnectionId, DialError,
-    DialFailure, FromSwarm, ListenFailure, NetworkBehaviour, NotifyHandler, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm,
+    DialFailure, FromSwarm, NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 
-use super::admission::{Grant, Method, Reason, Role, Terms};
+use super::admission::{Grant, Method, Reason, Terms};
 use super::{Coverage, Identity, Pool, PoolSecret, Ticket};
 use crate::clock::Clock;
 
+mod behaviour;
+mod connection;
 mod conversation;
+mod crowd;
 mod handler;
 mod inner;
+mod lists;
 mod told;
 mod upgrade;
 
-use handler::{Guest, Handler, In, Out};
+use connection::{Connection, Stage, role_of};
+use handler::{Guest, Handler, In};
+use lists::{Refused, Tickets};
 use told::Told;
-
-/// Connections that others opened and that are not admitted yet, at once.
-const PENDING_MAX: usize = 64;
-/// The same from one address. Not counted on loopback, where many daemons of one machine meet.
-const PENDING_PER_ADDRESS_MAX: usize = 4;
-/// Tickets of peers that we may dial. The one that runs out first makes room.
-const TICKETS_MAX: usize = 1024;
-/// Peers that are refused. The one that was refused first makes room.
-const REFUSED_MAX: usize = 1024;
 
 /// On which terms the gate opens.
 #[derive(Debug, Clone)]
@@ -137,34 +129,10 @@ pub struct Gate<B: NetworkBehaviour> {
     connections: HashMap<ConnectionId, Connection>,
     /// The connections that the inner behaviour knows of.
     proven: HashMap<PeerId, Vec<ConnectionId>>,
-    tickets: HashMap<PeerId, Ticket>,
-    refused: HashSet<PeerId>,
-    refused_first: VecDeque<PeerId>,
+    tickets: Tickets,
+    refused: Refused,
     told: Told,
     queue: VecDeque<ToSwarm<Event<B::ToSwarm>, THandlerInEvent<Self>>>,
-}
-
-#[derive(Debug)]
-struct Connection {
-    peer: PeerId,
-    endpoint: ConnectedPoint,
-    /// Addresses that were dialled in vain before this one, which the inner behaviour is told when it hears of the connection.
-    failed_addresses: Vec<Multiaddr>,
-    stage: Stage,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The admission goes on.
-    Pending,
-    /// The other side has proved what it had to; the inner behaviour knows of the connection.
-    Proven,
-    /// Both are ready.
-    Open,
-    /// Refused before it was proven; about to end.
-    Refused,
-    /// Refused after it was proven; about to end.
-    Spoiled,
 }
 
 impl<B: NetworkBehaviour> fmt::Debug for Gate<B> {
@@ -194,9 +162,8 @@ impl<B: NetworkBehaviour> Gate<B> {
             }),
             connections: HashMap::new(),
             proven: HashMap::new(),
-            tickets: HashMap::new(),
-            refused: HashSet::new(),
-            refused_first: VecDeque::new(),
+            tickets: Tickets::default(),
+            refused: Refused::default(),
             told: Told::default(),
             queue: VecDeque::new(),
         }
@@ -214,30 +181,17 @@ impl<B: NetworkBehaviour> Gate<B> {
 
     /// What lets us in at `peer`, from the next dialling on.
     pub fn set_ticket(&mut self, peer: PeerId, ticket: Ticket) {
-        if self.tickets.len() >= TICKETS_MAX && !self.tickets.contains_key(&peer) {
-            let first = self.tickets.iter().min_by_key(|(_, ticket)| ticket.expires);
-            if let Some(first) = first.map(|(peer, _)| *peer) {
-                self.tickets.remove(&first);
-            }
-        }
-        self.tickets.insert(peer, ticket);
+        self.tickets.set(peer, ticket);
     }
 
     /// Forgets what lets us in at `peer`.
     pub fn forget_ticket(&mut self, peer: &PeerId) {
-        self.tickets.remove(peer);
+        self.tickets.forget(peer);
     }
 
     /// Ends all connections with `peer` and admits none, until [`Gate::pardon`].
     pub fn refuse(&mut self, peer: PeerId) {
-        if self.refused.insert(peer) {
-            self.refused_first.push_back(peer);
-        }
-        if self.refused.len() > REFUSED_MAX
-            && let Some(first) = self.refused_first.pop_front()
-        {
-            self.refused.remove(&first);
-        }
+        self.refused.add(peer);
         let held: Vec<_> = self
             .connections
             .iter()
@@ -257,9 +211,7 @@ impl<B: NetworkBehaviour> Gate<B> {
 
     /// Takes [`Gate::refuse`] back.
     pub fn pardon(&mut self, peer: &PeerId) {
-        if self.refused.remove(peer) {
-            self.refused_first.retain(|refused| refused != peer);
-        }
+        self.refused.pardon(peer);
     }
 
     /// The admitted connections with `peer`.
@@ -277,14 +229,10 @@ impl<B: NetworkBehaviour> Gate<B> {
         let pending = self.connections.values().filter(|held| {
             held.endpoint.is_listener() && matches!(held.stage, Stage::Pending | Stage::Refused)
         });
-        let ip = ip_of(address);
-        let (mut all, mut same) = (0, 0);
-        for held in pending {
-            all += 1;
-            same += usize::from(ip.is_some() && ip_of(held.endpoint.get_remote_address()) == ip);
-        }
-        let local = ip.is_some_and(|ip| ip.is_loopback());
-        all >= PENDING_MAX || (same >= PENDING_PER_ADDRESS_MAX && !local)
+        crowd::is_crowded(
+            pending.map(|held| held.endpoint.get_remote_address()),
+            address,
+        )
     }
 
     fn handler(
@@ -301,7 +249,7 @@ impl<B: NetworkBehaviour> Gate<B> {
             stage: Stage::Pending,
         };
         self.connections.insert(id, held);
-        let ticket = self.tickets.get(&peer).cloned();
+        let ticket = self.tickets.of(&peer);
         Handler::new(Arc::clone(&self.house), peer, role, ticket)
     }
 
@@ -488,166 +436,4 @@ impl<B: NetworkBehaviour> Gate<B> {
             }
         }
     }
-}
-
-impl<B: NetworkBehaviour> NetworkBehaviour for Gate<B> {
-    type ConnectionHandler = Handler<THandler<B>>;
-    type ToSwarm = Event<B::ToSwarm>;
-
-    fn handle_pending_inbound_connection(
-        &mut self,
-        connection_id: ConnectionId,
-        local_addr: &Multiaddr,
-        remote_addr: &Multiaddr,
-    ) -> Result<(), ConnectionDenied> {
-        if self.is_crowded(remote_addr) {
-            return Err(ConnectionDenied::new(Reason::NotNow));
-        }
-        self.inner
-            .handle_pending_inbound_connection(connection_id, local_addr, remote_addr)
-    }
-
-    fn handle_established_inbound_connection(
-        &mut self,
-        connection_id: ConnectionId,
-        peer: PeerId,
-        local_addr: &Multiaddr,
-        remote_addr: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        // Again: many may have been on their way at once.
-        if self.is_crowded(remote_addr) {
-            return Err(ConnectionDenied::new(Reason::NotNow));
-        }
-        let endpoint = ConnectedPoint::Listener {
-            local_addr: local_addr.clone(),
-            send_back_addr: remote_addr.clone(),
-        };
-        let mut handler = self.handler(connection_id, peer, endpoint);
-        if self.refused.contains(&peer) {
-            handler.refuse_at_once(Reason::NotNow);
-        }
-        Ok(handler)
-    }
-
-    fn handle_pending_outbound_connection(
-        &mut self,
-        connection_id: ConnectionId,
-        maybe_peer: Option<PeerId>,
-        addresses: &[Multiaddr],
-        effective_role: Endpoint,
-    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        if maybe_peer.is_some_and(|peer| self.refused.contains(&peer)) {
-            return Err(ConnectionDenied::new(Reason::NotNow));
-        }
-        self.inner.handle_pending_outbound_connection(
-            connection_id,
-            maybe_peer,
-            addresses,
-            effective_role,
-        )
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        connection_id: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-        role_override: Endpoint,
-        port_use: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        if self.refused.contains(&peer) {
-            return Err(ConnectionDenied::new(Reason::NotNow));
-        }
-        let endpoint = ConnectedPoint::Dialer {
-            address: address.clone(),
-            role_override,
-            port_use,
-        };
-        Ok(self.handler(connection_id, peer, endpoint))
-    }
-
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        match event {
-            FromSwarm::ConnectionEstablished(established) => {
-                if let Some(held) = self.connections.get_mut(&established.connection_id) {
-                    held.failed_addresses = established.failed_addresses.to_vec();
-                }
-            }
-            FromSwarm::ConnectionClosed(closed) => self.on_closed(closed),
-            FromSwarm::AddressChange(change) => self.on_address_change(change),
-            FromSwarm::DialFailure(DialFailure { connection_id, .. })
-            | FromSwarm::ListenFailure(ListenFailure { connection_id, .. }) => {
-                // Another behaviour may have denied what we had a handler for.
-                self.connections.remove(&connection_id);
-                self.inner.on_swarm_event(event);
-            }
-            other => self.inner.on_swarm_event(other),
-        }
-    }
-
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        id: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        match event {
-            Out::Proven => self.on_proven(peer, id),
-            Out::Open(grant) => self.on_open(peer, id, grant),
-            Out::Refused { by_us, reason } => self.on_refused(id, by_us, reason),
-            Out::Close => self.queue.push_back(ToSwarm::CloseConnection {
-                peer_id: peer,
-                connection: CloseConnection::One(id),
-            }),
-            Out::Inner(event) => self.inner.on_connection_handler_event(peer, id, event),
-        }
-    }
-
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        if let Some(event) = self.queue.pop_front() {
-            return Poll::Ready(event);
-        }
-        while let Poll::Ready(event) = self.inner.poll(cx) {
-            let ToSwarm::NotifyHandler {
-                peer_id,
-                handler,
-                event,
-            } = event
-            else {
-                return Poll::Ready(event.map_in(In::Inner).map_out(Event::Inner));
-            };
-            // Without an addressee it is dropped, as the swarm does for a connection that is over.
-            if let Some(id) = self.addressee(&peer_id, &handler) {
-                return Poll::Ready(ToSwarm::NotifyHandler {
-                    peer_id,
-                    handler: NotifyHandler::One(id),
-                    event: In::Inner(event),
-                });
-            }
-        }
-        Poll::Pending
-    }
-}
-
-/// Who opens the stream of the admission: the one whom the transport takes for the dialer. When both dial at
-/// once to get through a NAT, one of them is told to play the listener.
-fn role_of(endpoint: &ConnectedPoint) -> Role {
-    match endpoint {
-        ConnectedPoint::Dialer {
-            role_override: Endpoint::Dialer,
-            ..
-        } => Role::Dialer,
-        ConnectedPoint::Dialer { .. } | ConnectedPoint::Listener { .. } => Role::Listener,
-    }
-}
-
-fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    address.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-        Protocol::Ip6(ip) => Some(ip.to_canonical()),
-        _ => None,
-    })
 }

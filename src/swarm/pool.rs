@@ -120,6 +120,12 @@ impl Names {
         WireKey(*Digest::keyed(&self.0, key.as_bytes()).as_bytes())
     }
 
+    /// What they talk about among themselves. Whoever does not have the same names cannot guess it.
+    pub fn topic(&self) -> String {
+        let hex = Digest::keyed(&self.0, b"ghswarm/1/topic").hex();
+        format!("ghswarm/1/{}", &hex[..16])
+    }
+
     /// The name of a credential's budget, from what identifies the credential.
     pub fn budget(&self, credential: &[u8]) -> [u8; 16] {
         let message = [b"budget\0", credential].concat();

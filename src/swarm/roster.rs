@@ -45,6 +45,13 @@ pub struct Roster {
     pub peers: Arc<[Peer]>,
 }
 
+impl Roster {
+    /// Whether the peer with this id is one of them.
+    pub fn has(&self, id: &PeerId) -> bool {
+        self.peers.binary_search_by(|peer| peer.id.cmp(id)).is_ok()
+    }
+}
+
 /// A peer for people to look at.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct PeerRow {

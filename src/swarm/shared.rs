@@ -6,16 +6,23 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use libp2p::PeerId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::client::Event;
+use super::conduct::{self, Act, Conduct, Offence, Verdict};
 use super::config::Config;
 use super::contact::Contact;
+use super::desk::Desk;
 use super::event_loop::Command;
 use super::exchange;
 use super::frame::Frame;
+use super::gossip::Gossip;
 use super::identity::Identity;
+use super::invalidation::Contacts;
+use super::lookup::Lookups;
 use super::pool::{Names, PoolSecret};
 use super::roster::{Peer, Roster};
+use super::wire::Malformed;
 use super::wire::message::{Answer, Question};
 use crate::digest::Digest;
 
@@ -30,6 +37,12 @@ pub(super) struct Shared {
     /// Set when the keys are derived.
     pub(super) keys: OnceLock<Keys>,
     pub(super) contact: Contact,
+    pub(super) contacts: Contacts,
+    pub(super) gossip: Gossip,
+    /// The leases that we give.
+    pub(super) desk: Desk,
+    /// Our own questions for entries.
+    pub(super) lookups: Lookups,
     /// What peers want of the daemon.
     pub(super) events: mpsc::Sender<Event>,
     /// What the event loop is to do.
@@ -39,6 +52,7 @@ pub(super) struct Shared {
     /// Each admitted peer's right to be asked.
     links: RwLock<HashMap<PeerId, Link>>,
     counts: Mutex<Counts>,
+    conduct: Mutex<Conduct>,
 }
 
 /// What was counted.
@@ -94,11 +108,21 @@ impl Shared {
         events: mpsc::Sender<Event>,
         commands: mpsc::Sender<Command>,
     ) -> Self {
+        let contact = Contact::default();
+        let limits = conduct::Limits {
+            dropped: config.times.dropped,
+            ..conduct::Limits::default()
+        };
         Self {
+            desk: Desk::new(&config.times),
+            lookups: Lookups::new(&config.times),
+            conduct: Mutex::new(Conduct::new(limits)),
             identity,
+            contacts: Contacts::new(config.times, contact.clone()),
+            gossip: Gossip::default(),
             config,
             keys: OnceLock::new(),
-            contact: Contact::default(),
+            contact,
             events,
             commands,
             roster: watch::Sender::default(),
@@ -128,7 +152,7 @@ impl Shared {
         let frame = answer.await.map_err(|_| AskError::Silent)??;
         let answer = exchange::decode_answer(self, &peer, &question, &frame.bytes);
         answer.map_err(|why| {
-            self.count(why.name());
+            self.malformed(peer.id, why);
             AskError::Malformed
         })
     }
@@ -157,6 +181,8 @@ impl Shared {
             let stays = peers.iter().any(|peer| peer.id == *id);
             if !stays {
                 link.ask.close();
+                self.desk.gone(*id);
+                self.lookups.gone(id);
             }
             stays
         });
@@ -167,9 +193,14 @@ impl Shared {
             });
         }
         drop(links);
-        self.roster.send_replace(Roster {
+        let now = Roster {
             peers: peers.into(),
-        });
+        };
+        let before = self.roster.borrow().clone();
+        self.contacts.came(&before, &now);
+        self.roster.send_replace(now.clone());
+        self.contacts.went(&before, &now);
+        self.gossip.went(&before, &now);
     }
 
     /// Gives the event loop something to do, unless it has far too much already: that is counted.
@@ -179,9 +210,50 @@ impl Shared {
         }
     }
 
+    /// Whether `peer` may do this now. Whoever did too much of it is dropped.
+    pub(super) fn allows(&self, peer: PeerId, act: Act) -> bool {
+        let verdict = self.conduct().judge(peer, act, Instant::now());
+        if verdict == Verdict::Busy {
+            self.count("peer-too-busy");
+        }
+        self.carry_out(peer, verdict);
+        verdict == Verdict::Allow
+    }
+
+    /// `peer` did what no honest peer does, or not often. When it is enough, the peer is dropped.
+    pub(super) fn strike(&self, peer: PeerId, offence: Offence) {
+        self.count(offence.name());
+        let verdict = self.conduct().strike(peer, offence, Instant::now());
+        self.carry_out(peer, verdict);
+    }
+
+    /// `peer` sent what cannot be read.
+    pub(super) fn malformed(&self, peer: PeerId, why: Malformed) {
+        self.count(why.name());
+        if let Some(offence) = Offence::of(why) {
+            self.strike(peer, offence);
+        }
+    }
+
+    /// What a verdict on `peer` asks for.
+    pub(super) fn carry_out(&self, peer: PeerId, verdict: Verdict) {
+        if let Verdict::Drop(offence) = verdict {
+            self.drop_peer(peer, offence.name());
+        }
+    }
+
+    /// How the peers behave.
+    pub(super) fn conduct(&self) -> MutexGuard<'_, Conduct> {
+        self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `peer` was dropped, and its connections are about to end.
+    pub(super) fn is_dropped(&self, peer: &PeerId) -> bool {
+        self.conduct().dropped(peer, Instant::now()).is_some()
+    }
+
     /// Ends the connections of `peer` and speaks with it no more for a while, for this reason.
     pub(super) fn drop_peer(&self, peer: PeerId, reason: &'static str) {
-        self.count(reason);
         self.command(Command::Drop(peer, reason));
     }
 

@@ -16,7 +16,7 @@ pub mod message;
 pub mod offer;
 pub mod seal;
 
-pub(in crate::swarm) mod cbor;
+pub(crate) mod cbor;
 mod malformed;
 
 pub use malformed::Malformed;

@@ -252,6 +252,9 @@ impl Inner {
     ) -> Result<(http::Response<Body>, Asked), (Reply, Asked)> {
         let rate = RateHeaders::parse(response.headers());
         let now = self.clock.now();
+        if let Some(rate) = &rate {
+            self.share_budget(rate, now);
+        }
         let may_be_limit = matches!(
             response.status(),
             StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS

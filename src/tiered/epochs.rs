@@ -64,6 +64,8 @@ struct Stamp {
 pub(super) struct Floor {
     /// Anything asked before this event may predate a write.
     pub event: u64,
+    /// When it was, by the clock; the Unix epoch if there was none.
+    pub at: Timestamp,
     /// Whether a write is so young that nothing is fresh.
     pub settling: bool,
 }
@@ -80,6 +82,7 @@ impl Epochs {
         let settling = last.event > 0 && (last.at > now || now.since(last.at) < SETTLING);
         Floor {
             event: last.event,
+            at: last.at,
             settling,
         }
     }

@@ -104,6 +104,12 @@ impl Inner {
         self.events.deaf.load(SeqCst)
     }
 
+    /// The same, or a peer may have: nothing that was asked before counts.
+    pub(super) fn is_out_of_contact(&self) -> bool {
+        let is_lost = |peers: &super::peers::Peers| peers.client.contact().is_lost();
+        self.is_deaf() || self.peers.as_ref().is_some_and(is_lost)
+    }
+
     /// Learns what happened since the last look. Before every decision.
     pub(super) fn hear(&self, now: Timestamp) {
         let mut shared = self.events.lock();
@@ -200,9 +206,19 @@ impl Inner {
                 }
             }
             Event::Unauthorized { credential } => self.revoked.everywhere(*credential, number),
-            Event::Removed { key } => drop(self.memory.remove(key)),
+            Event::Removed { key } => {
+                self.memory.remove(key);
+                if let Some(peers) = &self.peers {
+                    peers.removed(key);
+                }
+            }
             Event::Ended => {}
-            Event::Cleared => drop(self.memory.clear()),
+            Event::Cleared => {
+                self.memory.clear();
+                if let Some(peers) = &self.peers {
+                    peers.cleared();
+                }
+            }
             Event::Everything { at } | Event::Began { at, .. } => {
                 self.epochs.everything(number, now.min(*at));
                 self.revoked.everybody(number);

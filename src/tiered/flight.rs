@@ -85,6 +85,8 @@ const BOARDING: Duration = Duration::from_millis(500);
 /// How far a flight is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// The leader waits for its peers, for a bounded time.
+    Seeking,
     /// The leader waits for its budget.
     Boarding,
     /// GitHub is asked.
@@ -102,6 +104,16 @@ pub(super) struct Leader {
 }
 
 impl Leader {
+    /// Peers are asked first.
+    pub(super) fn seek(&self) {
+        self.flight.stage.send_replace(Stage::Seeking);
+    }
+
+    /// GitHub is asked next.
+    pub(super) fn board(&self) {
+        self.flight.stage.send_replace(Stage::Boarding);
+    }
+
     /// The question is on its way.
     pub(super) fn depart(&self) {
         self.flight.stage.send_replace(Stage::Departed);
@@ -134,7 +146,10 @@ pub(super) struct Waiter {
 impl Waiter {
     /// Whether the leader's question is on its way, or over; waits for it for a moment.
     pub(super) async fn departed(&mut self) -> bool {
-        let departed = self.stage.wait_for(|stage| *stage != Stage::Boarding);
+        // An error means that the leader is gone, and so is its flight.
+        let _ = self.stage.wait_for(|stage| *stage != Stage::Seeking).await;
+        let is_off = |stage: &Stage| matches!(stage, Stage::Departed | Stage::Landed);
+        let departed = self.stage.wait_for(is_off);
         tokio::time::timeout(BOARDING, departed).await.is_ok()
     }
 

@@ -75,11 +75,14 @@ impl Inner {
                 variant,
                 grant,
                 ttl,
-            } => Some(Hit {
-                variant,
-                grant,
-                ttl,
-            }),
+            } => {
+                self.count_hit(&question.key, &variant, now);
+                Some(Hit {
+                    variant,
+                    grant,
+                    ttl,
+                })
+            }
             decide::Verdict::Revalidate { .. } | decide::Verdict::Fetch { .. } => None,
         }
     }

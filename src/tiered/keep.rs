@@ -173,13 +173,11 @@ impl Inner {
         let (digest, credential) = (variant.digest, grant.credential);
         let offered = (Arc::new(variant.clone()), Some(Arc::new(grant.clone())));
         let entry = self.memory.change(question.key, |mut entry: Entry| {
-            if entry.label.is_empty() {
-                entry.label = format!("GET {}{}", head.host, head.target).into();
-                entry.operation = question.operation.name();
-            }
+            describe(&mut entry, head, question);
             entry.with_variant(variant).with_grant(grant)
         });
         self.demote(question.key, &entry);
+        self.index_key(question.key);
         // What another answer has put in the meantime may be newer than ours, but ours is what this
         // caller asked for.
         match (entry.variant(digest), entry.grant(credential)) {
@@ -327,6 +325,14 @@ impl Inner {
             }),
             _ => {}
         }
+    }
+}
+
+/// Says what `entry` is, if it does not yet.
+pub(super) fn describe(entry: &mut Entry, head: &Head<'_>, question: &Question) {
+    if entry.label.is_empty() {
+        entry.label = format!("GET {}{}", head.host, head.target).into();
+        entry.operation = question.operation.name();
     }
 }
 

@@ -122,9 +122,10 @@ impl Tiered {
         }
     }
 
-    /// Makes stale what is held of `namespace`, as a write would.
-    pub fn mark_stale(&self, namespace: &Namespace) {
+    /// Makes stale what is held of `namespace`, as a write would, here and at all peers.
+    pub async fn mark_stale(&self, namespace: &Namespace) {
         self.0.written(namespace);
+        self.0.tell(namespace).await;
     }
 
     /// At most `limit` rows of what is held, the largest first.
@@ -219,7 +220,10 @@ impl Inner {
                 let counts = disk.counts();
                 (counts.entries.max(entries), counts.bytes.max(bytes))
             }
-            None => (entries, bytes),
+            None => (
+                entries,
+                bytes + self.peers.as_ref().map_or(0, super::peers::Peers::bytes),
+            ),
         }
     }
 }

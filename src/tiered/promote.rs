@@ -78,7 +78,7 @@ fn adds(found: &Entry, held: &Entry) -> bool {
 
 /// `entry` as far as it is from before event `now`. What claims to be from later comes from an order of
 /// events that is lost: it may be asked about, and is not fresh.
-fn until(mut entry: Entry, now: u64) -> Entry {
+pub(super) fn until(mut entry: Entry, now: u64) -> Entry {
     entry.grants.retain(|grant| grant.asked_at <= now);
     for variant in &mut entry.variants {
         if variant.asked_at > now {

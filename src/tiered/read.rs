@@ -1,5 +1,6 @@
 //! A read that may be kept: a hit, a free question, or a fetch.
 
+mod seek;
 mod settle;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use seek::{Plan, Sought};
 use settle::{failed, forwarded, not_cached, passed};
 
 use super::ask::{Asked, Outgoing, Reply, ask_of, read_fields};
@@ -110,13 +112,17 @@ impl Read {
             }
             // Who wants no cached answer wants no shared one either.
             if control.no_cache || waits == WAITS_MAX {
-                return self.ask(asking, None).await;
+                return self.ask(asking, None, false).await;
             }
             match self.seat(&asking, &facts, now) {
-                Seat::Leader(leader) => return self.ask(asking, Some(leader)).await,
+                Seat::Leader(leader) => {
+                    // Who waited for a leader here knows what peers had to say.
+                    let seeks = waited_since.is_none();
+                    return self.ask(asking, Some(leader), seeks).await;
+                }
                 Seat::Waiter(waiter) => match self.wait(waiter).await {
                     Some(since) => waited_since = Some(since),
-                    None => return self.ask(asking, None).await,
+                    None => return self.ask(asking, None, false).await,
                 },
             }
             waits += 1;
@@ -138,6 +144,7 @@ impl Read {
                 grant,
                 ttl,
             } => {
+                self.inner.count_hit(&self.question.key, &variant, now);
                 let waited = facts.known.waited_since.is_some();
                 let cache = if waited { shared() } else { hit(ttl, tier) };
                 let (head, caller) = (self.request.head(), &self.request.caller);
@@ -189,16 +196,26 @@ impl Read {
         waiter.landed(self.inner.config.hold_time).await
     }
 
-    /// Asks GitHub in a task of its own: a client that goes away wastes no call, since the answer is
+    /// Asks the peers, if `seeks`, and GitHub, in a task of its own: a client that goes away wastes no call, since the answer is
     /// kept all the same.
-    async fn ask(mut self, asking: Asking, leader: Option<Leader>) -> Ended {
+    async fn ask(mut self, asking: Asking, leader: Option<Leader>, seeks: bool) -> Ended {
         let why = asking.why();
         self.leader = leader.map(Arc::new);
         let task = tokio::spawn(async move {
-            match asking {
-                Asking::Confirm(candidate, why) => self.confirm(candidate, why).await,
-                Asking::Fetch(why) => self.fetch(why, true).await,
-            }
+            let plan = if seeks {
+                match self.seek(asking).await {
+                    Sought::Shown(ended) => return ended,
+                    Sought::Ask(plan) => plan,
+                }
+            } else {
+                Plan::of(asking)
+            };
+            let ended = match &plan.asking {
+                Asking::Confirm(candidate, why) => self.confirm(candidate.clone(), *why).await,
+                Asking::Fetch(why) => self.fetch(*why, true).await,
+            };
+            self.tell(plan, &ended);
+            ended
         });
         task.await.unwrap_or_else(|error| {
             // Only a defect of ours ends up here; the client deserves an answer all the same.

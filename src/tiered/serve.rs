@@ -33,12 +33,20 @@ impl Inner {
         let resource = resource_of(target);
         self.hear(now);
         let mut floor = self.epochs.floor(&question.namespace, now);
-        if self.is_deaf() {
+        if self.is_out_of_contact() {
             // Others may write without our knowledge: nothing that was asked before counts, neither for
             // who waits for another's answer nor when GitHub cannot answer.
             floor.event = u64::MAX;
         }
-        let pressure = self.gate.pressure(caller.id, caller.kind, resource, now);
+        let pressure = match self.gate.pressure(caller.id, caller.kind, resource, now) {
+            // Others may have spent what was left when this caller was last told.
+            Pressure::None
+                if self.is_scarce_among_peers(|| self.gate.rate(caller.id, resource), now) =>
+            {
+                Pressure::Warning
+            }
+            pressure => pressure,
+        };
         let lifetime = self.config.lifetimes.of(question.operation);
         let readers_agree = question.operation.is_same_for_every_reader()
             && matches!(

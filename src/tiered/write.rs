@@ -102,11 +102,14 @@ async fn hand_through(
         Err((Reply::Limited(whole), _)) => whole.into_response(),
         Err((reply, _)) => {
             // Nothing is known of what a broken write did: it counts as done.
+            if let Some(writing) = writing {
+                writing.done().await;
+            }
             return Answer::Failed(failure(inner, reply, cache));
         }
     };
     if let Some(writing) = writing {
-        writing.answered(response.status());
+        writing.answered(response.status()).await;
     }
     if is_counted && response.status() != StatusCode::NOT_MODIFIED {
         inner.stats.would_count();
@@ -151,11 +154,12 @@ pub(super) fn failure(inner: &Inner, reply: Reply, cache: CacheStatus) -> Failur
 
 /// A write under way. It stamps its namespace when it begins, so that what is asked before is stale,
 /// and again when it is over, so that what was asked meanwhile is: GitHub may have answered it before
-/// or after the change. A write that breaks off, or whose client goes away, counts as done.
+/// or after the change. A write that breaks off, or whose client goes away, counts as done. Peers are told
+/// both times, and whoever is told of the answer by us knows that they know.
 struct Writing {
     inner: Arc<Inner>,
     namespace: Namespace,
-    is_refused: bool,
+    is_over: bool,
 }
 
 impl Writing {
@@ -163,15 +167,26 @@ impl Writing {
         let writing = Self {
             inner: Arc::clone(inner),
             namespace,
-            is_refused: false,
+            is_over: false,
         };
         writing.stamp();
+        writing.inner.tell_soon(&writing.namespace);
         writing
     }
 
     /// Only a definite refusal says that nothing was changed.
-    fn answered(mut self, status: StatusCode) {
-        self.is_refused = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
+    async fn answered(mut self, status: StatusCode) {
+        self.is_over = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
+        if !self.is_over {
+            self.done().await;
+        }
+    }
+
+    /// What it changed is stale everywhere when this returns.
+    async fn done(mut self) {
+        self.stamp();
+        self.inner.tell(&self.namespace).await;
+        self.is_over = true;
     }
 
     fn stamp(&self) {
@@ -181,8 +196,9 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        if !self.is_refused {
+        if !self.is_over {
             self.stamp();
+            self.inner.tell_soon(&self.namespace);
         }
     }
 }

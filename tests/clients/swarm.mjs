@@ -1,6 +1,6 @@
 // A peer of another make: js-libp2p. Identifies, pings, and asks to be admitted.
 //
-//   node swarm.mjs MULTIADDR POOL [EXPIRES TICKET]
+//   node --input-type=module --eval "$(cat swarm.mjs)" MULTIADDR POOL [EXPIRES TICKET]
 //
 // Prints one JSON object: what identify told before and after, the answer to the admission, and whether
 // the exchange could be opened. POOL is the pool's name, EXPIRES are Unix seconds, TICKET is hexadecimal.
@@ -128,7 +128,7 @@ async function opens(connection, protocol) {
   }
 }
 
-const [address, pool, expires, secret] = process.argv.slice(2);
+const [address, pool, expires, secret] = process.argv.slice(1);
 const ticket = secret && { expires: Number(expires), secret: Buffer.from(secret, 'hex') };
 const node = await createLibp2p({
   transports: [tcp()],

@@ -36,3 +36,13 @@ fn directives() {
 fn queries() {
     replay("graphql", properties::graphql);
 }
+
+#[test]
+fn messages() {
+    replay("wire", properties::wire);
+}
+
+#[test]
+fn admissions() {
+    replay("admission", properties::admission);
+}

@@ -1,5 +1,7 @@
 //! What most stories begin with: a fake GitHub, a daemon in front of it, and one clock for both.
 
+mod pool;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use ghswarm_lab::{FakeGitHub, Token, TokenSpec, Usage};
 use http::Method;
 use tokio::sync::watch;
 
+pub(crate) use pool::{NEIGHBOURS, Pool};
+
 /// When stories begin: a second like any other.
 const START: u64 = 1_800_000_000;
 
@@ -29,6 +33,8 @@ pub(crate) struct House {
     client: reqwest::Client,
     /// The daemon ends with it.
     running: watch::Sender<bool>,
+    /// Its part in the swarm, if it has one.
+    peers: Option<ghswarm::swarm::Client>,
 }
 
 /// An answer as a client sees it.
@@ -100,7 +106,7 @@ impl House {
             tiered: config,
             ..Config::default()
         };
-        let (ready, running) = daemon(config.clone());
+        let (ready, running, peers) = daemon(config.clone());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             github: Arc::new(github),
@@ -110,13 +116,14 @@ impl House {
             lab_clock,
             client,
             running,
+            peers,
             config,
         }
     }
 
     /// Another daemon of the same machine, in front of the same GitHub.
     pub(crate) fn beside(&self) -> Self {
-        let (ready, running) = daemon(self.config.clone());
+        let (ready, running, peers) = daemon(self.config.clone());
         Self {
             github: Arc::clone(&self.github),
             cache: Arc::clone(&self.cache),
@@ -126,6 +133,7 @@ impl House {
             client: self.client.clone(),
             config: self.config.clone(),
             running,
+            peers,
         }
     }
 
@@ -144,7 +152,7 @@ impl House {
     /// Another daemon in the place of this one, which is drained.
     pub(crate) fn restart(&mut self) {
         self.running.send_replace(true);
-        (self.daemon, self.running) = daemon(self.config.clone());
+        (self.daemon, self.running, self.peers) = daemon(self.config.clone());
     }
 
     /// Where clients find the daemon.
@@ -236,10 +244,11 @@ impl House {
     }
 }
 
-fn daemon(config: Config) -> (Ready, watch::Sender<bool>) {
+fn daemon(config: Config) -> (Ready, watch::Sender<bool>, Option<ghswarm::swarm::Client>) {
     let daemon = Daemon::bind(config, None).unwrap();
     let ready = daemon.ready().clone();
     let running = watch::Sender::new(false);
+    let peers = daemon.swarm();
     tokio::spawn(daemon.run(running.subscribe()));
-    (ready, running)
+    (ready, running, peers)
 }

@@ -1,5 +1,13 @@
 //! Swarms in one process, on real sockets of the loopback interface.
 
 mod foreign;
+mod gossip;
+mod hearer;
+mod herd;
+mod invalidation;
+mod liar;
 mod member;
+mod mesh;
+mod owners;
 mod pair;
+mod runner;

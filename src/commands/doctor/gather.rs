@@ -16,11 +16,11 @@ use super::super::gh_config;
 use super::daemon::{Announced, Answer};
 use super::port::Bind;
 use super::{
-    budget, clients, clock, daemon, disk, environment, gh, limits, permissions, port, proxy,
+    budget, clients, clock, daemon, disk, environment, gh, limits, peers, permissions, port, proxy,
     socket, token,
 };
 use crate::clock::Clock;
-use crate::config::{DISK_LIMIT, Directories, Environment, Settings, env};
+use crate::config::{DISK_LIMIT, Directories, Environment, Settings, Sharing, env};
 use crate::daemon::{Living, Ready};
 use crate::github;
 use crate::stats::Snapshot;
@@ -35,6 +35,8 @@ pub(super) struct Scene<'a> {
     answer: Answer,
     /// The statistics of the daemon that runs.
     pub(super) stats: Option<Snapshot>,
+    /// What it says of its peers.
+    peers: Option<peers::Seen>,
     /// Our user id.
     me: u32,
     now: Timestamp,
@@ -67,8 +69,15 @@ impl<'a> Scene<'a> {
             (Some(living), Answer::Living(_)) => asking::stats(living).await,
             _ => None,
         };
+        let peers = match (&living, &answer) {
+            (Some(living), Answer::Living(ready)) if !ready.passes_through() => {
+                Some(asking::peers(living).await)
+            }
+            _ => None,
+        };
         Self {
             settings,
+            peers,
             environment,
             places,
             announced,
@@ -250,6 +259,23 @@ impl<'a> Scene<'a> {
             found: found.map(|found| token::Found::of(&found.token, found.variable)),
             others: env::TOKENS.into_iter().filter(differs).collect(),
             in_job: self.in_job(),
+        }
+    }
+
+    pub(super) fn peers(&self) -> peers::Facts {
+        let sharing = Sharing::find(&self.settings, self.environment);
+        let pool = self.settings.pool.as_ref();
+        peers::Facts {
+            off: self.settings.no_p2p == Some(true),
+            pool: pool.map(|pool| pool.name().to_owned()),
+            notice: sharing
+                .as_ref()
+                .ok()
+                .and_then(Sharing::notice)
+                .map(str::to_owned),
+            wrong: sharing.err().map(|error| error.to_string()),
+            daemon: self.peers.clone(),
+            hosted: self.environment.get(env::RUNNER_ENVIRONMENT) == Some("github-hosted"),
         }
     }
 

@@ -127,10 +127,19 @@ fn a_secret_in_another_place_is_another_secret() {
         ..Settings::default()
     };
     let weaker = by(Some("/weak"), None);
-    assert_eq!(by(None, Some("STRONG")).or(weaker), by(None, Some("STRONG")));
+    assert_eq!(
+        by(None, Some("STRONG")).or(weaker),
+        by(None, Some("STRONG"))
+    );
     let weaker = by(None, Some("WEAK"));
-    assert_eq!(by(Some("/strong"), None).or(weaker), by(Some("/strong"), None));
-    assert_eq!(Settings::default().or(by(None, Some("WEAK"))), by(None, Some("WEAK")));
+    assert_eq!(
+        by(Some("/strong"), None).or(weaker),
+        by(Some("/strong"), None)
+    );
+    assert_eq!(
+        Settings::default().or(by(None, Some("WEAK"))),
+        by(None, Some("WEAK"))
+    );
 }
 
 #[test]
@@ -143,6 +152,7 @@ fn what_is_set_reaches_the_modules() {
     assert_eq!((config.budget.warning, config.budget.aggressive), (500, 0));
     assert_eq!(config.tiered.memory_limit, 1 << 30);
     assert_eq!(config.tiered.on_exhausted, tiered::OnExhausted::Stale);
+    assert_eq!(config.tiered.trust, tiered::Trust::Swarm);
     assert_eq!(config.proxy.rewrite_bodies, RewriteBodies::Never);
     assert_eq!(config.disk_limit, Some(3_000_000_000));
     // GitHub's word decides about answers, ours about values.
@@ -203,11 +213,23 @@ fn every_variable_that_is_wrong_is_named_with_what_is_wrong() {
         ("GHSWARM_STRICT", "perhaps", "true or false"),
         ("GHSWARM_LOG_LEVEL", "loud", "debug"),
         ("GHSWARM_LIFETIME", "list_repo=5", "list_repos"),
-        ("GHSWARM_BOOTSTRAP", "10.0.0.1:9000", "/ip4/10.0.0.1/tcp/9000"),
-        ("GHSWARM_P2P_LISTEN", "/dns4/x/tcp/1", "/ip4/0.0.0.0/tcp/9000"),
+        (
+            "GHSWARM_BOOTSTRAP",
+            "10.0.0.1:9000",
+            "/ip4/10.0.0.1/tcp/9000",
+        ),
+        (
+            "GHSWARM_P2P_LISTEN",
+            "/dns4/x/tcp/1",
+            "/ip4/0.0.0.0/tcp/9000",
+        ),
         ("GHSWARM_ADMISSION", "oidc", "not built"),
         ("GHSWARM_POOL", "a b", "OWNER/REPO"),
-        ("GHSWARM_SECRET_ENV", "hunter2-hunter2", "name of a variable"),
+        (
+            "GHSWARM_SECRET_ENV",
+            "hunter2-hunter2",
+            "name of a variable",
+        ),
         ("CACHE_DEFAULT_TTL", "soon", "30s"),
     ];
     let pairs = wrong.map(|(variable, value, _)| (variable, value));

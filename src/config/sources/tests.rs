@@ -279,7 +279,9 @@ fn what_is_not_built_is_told_with_its_usual_value_too() {
     let place = house().workspace("p2p: {peer_discovery: true, bootstrap_peers: []}\n");
     let notices = place.notices();
     assert_eq!(notices.len(), 1, "{notices:#?}");
-    assert!(notices[0].contains("not built yet") && notices[0].contains("p2p.peer_discovery (line 1)"));
+    assert!(
+        notices[0].contains("not built yet") && notices[0].contains("p2p.peer_discovery (line 1)")
+    );
     assert!(!notices[0].contains("bootstrap_peers"), "{notices:?}");
 }
 
@@ -335,7 +337,12 @@ fn a_workspace_ends_sharing_and_says_nothing_else_about_peers() {
     };
     assert_eq!(place.settings(), expected);
     let ignored = place.notices().pop().unwrap();
-    for word in ["listen_port", "bootstrap_peers", "ghswarm.pool", "share_private"] {
+    for word in [
+        "listen_port",
+        "bootstrap_peers",
+        "ghswarm.pool",
+        "share_private",
+    ] {
         assert!(ignored.contains(word), "{word}: {ignored}");
     }
     // And does not begin it again.
@@ -348,11 +355,18 @@ fn the_pool_is_the_repository_unless_somebody_names_another() {
     let job = || house().variable("GITHUB_REPOSITORY", "Octo-Org/App");
     let pool = |place: &House, flags: Settings| {
         let read = place.read(flags);
-        let name = read.settings.pool.as_ref().map(|pool| pool.name().to_owned());
+        let name = read
+            .settings
+            .pool
+            .as_ref()
+            .map(|pool| pool.name().to_owned());
         (name.unwrap(), read.origin(&slot(Setting::Pool)).to_string())
     };
     let (name, from) = pool(&job(), Settings::default());
-    assert_eq!((name.as_str(), from.as_str()), ("octo-org/app", "GITHUB_REPOSITORY"));
+    assert_eq!(
+        (name.as_str(), from.as_str()),
+        ("octo-org/app", "GITHUB_REPOSITORY")
+    );
     let place = job().file("named.yml", "ghswarm: {pool: fleet}");
     let named = Settings {
         config: Some(place.path("named.yml").into()),
@@ -375,7 +389,10 @@ fn the_older_names_of_peers_do_what_they_say() {
     let settings = place.settings();
     let texts = |setting| {
         let values = settings.values(setting);
-        values.into_iter().map(|value| value.into_string().unwrap()).collect::<Vec<_>>()
+        values
+            .into_iter()
+            .map(|value| value.into_string().unwrap())
+            .collect::<Vec<_>>()
     };
     let listen = ["/ip4/0.0.0.0/tcp/9001", "/ip4/0.0.0.0/udp/9001/quic-v1"];
     assert_eq!(texts(Setting::P2pListen), listen);

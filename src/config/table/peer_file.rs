@@ -82,7 +82,12 @@ const KEYS: &[Key] = {
             "true",
             NotBuilt,
         ),
-        ("discovery.methods.mdns", K::Boolean, "true", E(Effect::Mdns)),
+        (
+            "discovery.methods.mdns",
+            K::Boolean,
+            "true",
+            E(Effect::Mdns),
+        ),
         ("discovery.methods.dht", K::Boolean, "true", NotBuilt),
         ("discovery.methods.bootstrap", K::Boolean, "true", NotBuilt),
         (
@@ -123,7 +128,12 @@ const KEYS: &[Key] = {
             "10",
             NotBuilt,
         ),
-        ("discovery.bootstrap_peers", K::List, "", same(Setting::Bootstrap)),
+        (
+            "discovery.bootstrap_peers",
+            K::List,
+            "",
+            same(Setting::Bootstrap),
+        ),
         ("discovery.mdns.interval", K::Time, "5s", NotBuilt),
         ("discovery.mdns.ttl", K::Time, "120s", NotBuilt),
         ("discovery.dht.bucket_size", K::ANY_COUNT, "20", NotBuilt),

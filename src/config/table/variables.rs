@@ -49,7 +49,12 @@ const VARIABLES: &[Key] = {
         ("P2P_LISTEN_PORT", K::PORT, "9000", E(Effect::PeerPort)),
         ("CACHE_LISTEN_PORT", K::PORT, "9000", E(Effect::PeerPort)),
         ("CACHE_ENABLE_P2P", K::Boolean, "false", E(Effect::Peers)),
-        ("CACHE_BOOTSTRAP_PEERS", K::List, "", same(Setting::Bootstrap)),
+        (
+            "CACHE_BOOTSTRAP_PEERS",
+            K::List,
+            "",
+            same(Setting::Bootstrap),
+        ),
         (
             SHARED_SECRET,
             K::Secret,

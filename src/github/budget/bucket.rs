@@ -290,14 +290,6 @@ impl Bucket {
         let Some((limit, left)) = self.identity.as_ref().and_then(|it| it.left_of(now)) else {
             return Pressure::None;
         };
-        // Ten and five per cent where the usual thresholds are most of the budget.
-        let small = limit < 500;
-        let warning = if small { limit / 10 } else { config.warning };
-        let aggressive = if small { limit / 20 } else { config.aggressive };
-        match left {
-            left if left <= aggressive => Pressure::Aggressive,
-            left if left <= warning => Pressure::Warning,
-            _ => Pressure::None,
-        }
+        config.pressure_of(limit, left)
     }
 }

@@ -25,6 +25,8 @@ struct List {
     pool: String,
     /// Where we are reached.
     multiaddrs: Vec<Multiaddr>,
+    /// A peer fell silent: nothing is shown as fresh for a while.
+    deaf: bool,
     peers: Vec<PeerRow>,
 }
 
@@ -63,6 +65,7 @@ pub(super) async fn read(
                 peer_id: client.identity().peer_id().to_string(),
                 pool: peers.pool().name().to_owned(),
                 multiaddrs: peers.addresses().borrow().clone(),
+                deaf: client.contact().is_lost(),
                 peers: rows,
             })
         }
@@ -91,9 +94,9 @@ pub(super) fn write(
 ) -> Result<Response<Bytes>, Refusal> {
     match path {
         "/peers/import" => {
-            let imported = peers.import(body).map_err(|why| {
-                Refusal::owned(StatusCode::UNPROCESSABLE_ENTITY, why.to_string())
-            })?;
+            let imported = peers
+                .import(body)
+                .map_err(|why| Refusal::owned(StatusCode::UNPROCESSABLE_ENTITY, why.to_string()))?;
             json(&imported)
         }
         "/peers/add" => {
@@ -110,5 +113,6 @@ pub(super) fn write(
 }
 
 fn unreachable(error: NoAddress) -> Refusal {
-    Refusal::owned(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+    // It may have one soon: whoever asks can ask again.
+    Refusal::owned(StatusCode::TOO_EARLY, error.to_string())
 }

@@ -129,6 +129,24 @@ pub(super) fn each(shared: &Shared, see: &mut dyn FnMut(Key, Slot) -> bool) -> R
     }
 }
 
+/// The keys of at most `limit` records, the last used first.
+pub(super) fn keys(shared: &Shared, limit: usize) -> Result<Vec<Key>, Trouble> {
+    let connection = shared.place.browse()?;
+    let mut statement = connection.prepare(
+        "SELECT substr(bytes, 1, ?2) FROM (SELECT id FROM item ORDER BY used DESC LIMIT ?1)
+         JOIN record USING (id)",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let end = i64::try_from(record::KEY_END).unwrap_or(i64::MAX);
+    let mut rows = statement.query([limit, end])?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        let start = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        keys.extend(record::key(start));
+    }
+    Ok(keys)
+}
+
 /// Shows at most `limit` of the things held to `see`, the largest first, one at a time: all of them together
 /// may not fit in memory.
 pub(super) fn largest(

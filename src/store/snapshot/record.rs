@@ -366,7 +366,7 @@ fn place(label: &str) -> Option<(&str, &str)> {
 
 /// JSON, as GitHub's media types name it. Nothing else is a candidate when anybody could have written it:
 /// a browser makes more of other kinds than a text.
-fn is_json(kind: &str) -> bool {
+pub fn is_json(kind: &str) -> bool {
     let (essence, parameter) = kind.split_once(';').unwrap_or((kind, ""));
     let parameter = parameter.trim();
     let json = essence == "application/json"
@@ -378,7 +378,7 @@ fn is_json(kind: &str) -> bool {
 }
 
 /// `2022-11-28`, as GitHub names its versions.
-fn is_date(version: &str) -> bool {
+pub fn is_date(version: &str) -> bool {
     version.len() == 10
         && version
             .bytes()

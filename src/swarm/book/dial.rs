@@ -18,7 +18,7 @@ const REFUSED_LONGEST: Duration = Duration::from_mins(10);
 /// The attempts at one peer or address.
 #[derive(Debug, Clone)]
 pub(super) struct Attempts {
-    failed: u32,
+    pub(super) failed: u32,
     next: Instant,
     pub(super) under_way: bool,
 }

@@ -19,7 +19,8 @@ pub enum Offence {
     HostileLink,
     /// An entry under another name.
     WrongKey,
-    /// An entry that this peer cannot have been given, or that we must not be given by it.
+    /// An entry for readers of a repository from a peer that was admitted for public ones alone. Said once or
+    /// twice it is a pool whose members do not agree what a ticket covers.
     WrongAudience,
     /// An entry in the clear from somebody who has the secret.
     NotSealed,
@@ -90,7 +91,7 @@ impl Offence {
     }
 
     /// How much it counts of [`ENOUGH`]. One fault is forgiven, because software has faults; three of the
-    /// same in a row are none. What an overload or a wrong clock explains counts little.
+    /// same in a row are none. What an overload, a wrong clock or a wrong setting explains counts little.
     const fn weight(self) -> f64 {
         match self {
             Self::Malformed
@@ -98,12 +99,11 @@ impl Offence {
             | Self::Bomb
             | Self::HostileLink
             | Self::WrongKey
-            | Self::WrongAudience
             | Self::NotSealed
             | Self::BadSeal
             | Self::WrongExpiry => 40.0,
             Self::BadGossip => 10.0,
-            Self::ExpiredSeal => 2.0,
+            Self::ExpiredSeal | Self::WrongAudience => 2.0,
             Self::QuestionFlood | Self::ByteFlood | Self::StoreFlood => 0.1,
             Self::AnnouncementFlood => 0.05,
             // These were judged over many already. A write that is not heard makes us wrong, so that there is

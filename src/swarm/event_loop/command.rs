@@ -31,6 +31,8 @@ pub(in crate::swarm) enum Command {
     Addresses(oneshot::Sender<Vec<Multiaddr>>),
     /// Everybody that is known.
     Peers(oneshot::Sender<Vec<PeerRow>>),
+    /// Say this to everybody.
+    Publish(Vec<u8>),
     /// End the connections of a peer. It may come back.
     Disconnect(PeerId),
     /// End them, and speak with it no more for a while, for this reason.
@@ -59,12 +61,14 @@ impl Running {
                 let _ = reply.send(self.connections.addresses());
             }
             Command::Peers(reply) => {
-                let _ = reply.send(self.connections.rows());
+                let rows = self.connections.rows(&self.shared.conduct());
+                let _ = reply.send(rows);
             }
             Command::Disconnect(peer) => {
                 // An error says that it is gone already.
                 let _ = self.swarm.disconnect_peer_id(peer);
             }
+            Command::Publish(bytes) => self.publish(bytes),
             Command::Drop(peer, reason) => self.drop_peer(peer, reason),
         }
     }

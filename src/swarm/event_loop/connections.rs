@@ -1,6 +1,7 @@
 //! Who is connected: from the events of connections to the roster and the book.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
@@ -14,17 +15,26 @@ use super::Running;
 use crate::swarm::admission::Reason;
 use crate::swarm::behaviour::BehaviourEvent;
 use crate::swarm::book::{Book, Target};
+use crate::swarm::conduct::Conduct;
 use crate::swarm::roster::{Coverage, Peer, PeerRow};
 use crate::swarm::shared::Shared;
+
+/// Dials at once, from the first packet to the admission. The handshakes of many take so much of a processor that
+/// all would be late.
+const DIALS: usize = 16;
 
 /// Connections, and what is known of those at their ends.
 pub(super) struct Connections {
     pub(super) book: Book,
     /// Dials under way.
     dials: HashMap<ConnectionId, Target>,
+    /// Those that reached somebody, until the two have admitted each other.
+    reached: HashSet<ConnectionId>,
     /// The admitted connections of each peer.
     admitted: HashMap<PeerId, HashMap<ConnectionId, Admission>>,
     listening: Vec<Multiaddr>,
+    /// Of connected peers.
+    round_trips: HashMap<PeerId, Duration>,
 }
 
 /// How a connection was admitted.
@@ -44,8 +54,10 @@ impl Connections {
         Self {
             book,
             dials: HashMap::new(),
+            reached: HashSet::new(),
             admitted: HashMap::new(),
             listening: Vec::new(),
+            round_trips: HashMap::new(),
         }
     }
 
@@ -60,18 +72,29 @@ impl Connections {
         outside
     }
 
-    pub(super) fn rows(&self) -> Vec<PeerRow> {
+    /// A peer answered after so long.
+    pub(super) fn round_trip(&mut self, peer: PeerId, took: Duration) {
+        if self.admitted.contains_key(&peer) {
+            self.round_trips.insert(peer, took);
+        }
+    }
+
+    /// Everybody that is known.
+    pub(super) fn rows(&self, conduct: &Conduct) -> Vec<PeerRow> {
+        let now = Instant::now();
         let rows = self.book.entries().map(|(peer, entry)| {
             let admission = self.admitted.get(peer).and_then(|it| it.values().next());
+            let record = conduct.record(peer, now);
+            let rtt = self.round_trips.get(peer);
             PeerRow {
                 peer_id: peer.to_string(),
                 standing: entry.standing(),
                 addresses: entry.addresses().to_vec(),
                 admission: admission.map(|it| it.method().to_owned()),
                 reason: entry.reason().map(str::to_owned),
-                rtt_ms: None,
-                confirmed: 0,
-                refuted: 0,
+                rtt_ms: rtt.map(|rtt| rtt.as_secs_f64() * 1e3),
+                confirmed: record.confirmed,
+                refuted: record.refuted,
             }
         });
         let mut rows: Vec<_> = rows.collect();
@@ -105,10 +128,12 @@ impl Running {
     /// Dials whoever is due.
     pub(super) fn dial(&mut self) {
         let now = Instant::now();
+        let under_way = self.connections.dials.len() + self.connections.reached.len();
+        let date = self.shared.config.clock.now();
         let due = self
             .connections
             .book
-            .due(now, self.shared.config.clock.now());
+            .due(now, date, DIALS.saturating_sub(under_way));
         for target in due {
             let options = match &target {
                 Target::Peer(peer, addresses) => DialOpts::peer_id(*peer)
@@ -135,7 +160,13 @@ impl Running {
             SwarmEvent::ConnectionEstablished { connection_id, .. } => {
                 if let Some(target) = self.connections.dials.remove(&connection_id) {
                     self.connections.book.reached(&target, now);
+                    self.connections.reached.insert(connection_id);
                 }
+            }
+            SwarmEvent::ConnectionClosed { connection_id, .. }
+                if self.connections.reached.remove(&connection_id) =>
+            {
+                self.dial();
             }
             SwarmEvent::OutgoingConnectionError {
                 connection_id,
@@ -144,12 +175,14 @@ impl Running {
             } => {
                 if let Some(target) = self.connections.dials.remove(&connection_id) {
                     debug!(?target, %error, "nobody reached");
+                    self.shared.count("dial-failed");
                     match error {
                         DialError::LocalPeerId { address } => {
                             self.connections.book.ourselves(&target, &address, now);
                         }
                         _ => self.connections.book.failed(&target, now),
                     }
+                    self.dial();
                 }
             }
             SwarmEvent::NewListenAddr { address, .. } => {
@@ -195,6 +228,9 @@ impl Running {
             .admitted(peer, dialled, Instant::now());
         self.shared.admitted(self.connections.roster());
         self.route(peer);
+        if self.connections.reached.remove(&connection) {
+            self.dial();
+        }
     }
 
     /// One side did not let the other in.
@@ -225,8 +261,12 @@ impl Running {
 
     /// Ends the connections of a peer for what it did, and speaks with it no more for a while.
     pub(super) fn drop_peer(&mut self, peer: PeerId, reason: &'static str) {
+        // What was under way when it was dropped can be held against it once more.
+        if self.connections.book.is_dropped(&peer) {
+            return;
+        }
         let time = self.shared.config.times.dropped;
-        warn!(%peer, reason, minutes = time.as_secs() / 60, "a peer is dropped");
+        warn!(%peer, reason, ?time, "a peer is dropped");
         self.connections
             .book
             .dropped(peer, Instant::now() + time, reason);
@@ -255,6 +295,7 @@ impl Running {
         connections.remove(&connection);
         if connections.is_empty() {
             self.connections.admitted.remove(&peer);
+            self.connections.round_trips.remove(&peer);
             self.connections.book.gone(&peer, Instant::now());
         }
         self.shared.admitted(self.connections.roster());

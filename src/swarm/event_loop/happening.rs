@@ -1,6 +1,6 @@
 //! What the behaviours report.
 
-use libp2p::request_response::{Event, Message};
+use libp2p::request_response::{Event, Message, OutboundFailure};
 use libp2p::{kad, mdns, ping};
 use tokio::time::Instant;
 use tracing::debug;
@@ -9,7 +9,8 @@ use super::Running;
 use super::connections::Admission;
 use crate::swarm::admission::Method;
 use crate::swarm::behaviour::{BehaviourEvent, InnerEvent};
-use crate::swarm::frame::Frame;
+use crate::swarm::conduct::Offence;
+use crate::swarm::frame::{self, Frame};
 use crate::swarm::gate;
 
 impl Running {
@@ -26,6 +27,11 @@ impl Running {
                     self.connections.book.not_there(&peer, &address);
                 }
             }
+            BehaviourEvent::Ping(ping::Event {
+                peer,
+                result: Ok(rtt),
+                ..
+            }) => self.connections.round_trip(peer, rtt),
             BehaviourEvent::Ping(ping::Event {
                 peer,
                 result: Err(error),
@@ -62,7 +68,8 @@ impl Running {
             gate::Event::Inner(InnerEvent::Kad(kad::Event::RoutablePeer { peer, address })) => {
                 self.connections.book.found(peer, address, Instant::now());
             }
-            gate::Event::Inner(_) => {}
+            gate::Event::Inner(InnerEvent::Gossip(event)) => self.gossiped(event),
+            gate::Event::Inner(InnerEvent::Kad(_)) => {}
         }
     }
 
@@ -78,8 +85,18 @@ impl Running {
                 } => self.asking.ended(request_id, Ok(response)),
             },
             Event::OutboundFailure {
-                request_id, error, ..
-            } => self.asking.ended(request_id, Err(error.into())),
+                peer,
+                request_id,
+                error,
+                ..
+            } => {
+                if let OutboundFailure::Io(error) = &error
+                    && frame::is_oversize(error)
+                {
+                    self.shared.strike(peer, Offence::Oversize);
+                }
+                self.asking.ended(request_id, Err(error.into()));
+            }
             Event::InboundFailure { peer, error, .. } => {
                 debug!(%peer, %error, "a question was not answered");
             }

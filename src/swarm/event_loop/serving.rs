@@ -8,6 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::Running;
+use crate::swarm::conduct::{Act, Offence};
 use crate::swarm::exchange;
 use crate::swarm::frame::Frame;
 use crate::swarm::serve;
@@ -58,12 +59,18 @@ impl Serving {
 
 impl Running {
     pub(super) fn asked(&mut self, id: PeerId, frame: Frame, channel: ResponseChannel<Frame>) {
+        if frame.oversize {
+            self.shared.strike(id, Offence::Oversize);
+            return;
+        }
         let Some(peer) = self.shared.peer(&id) else {
             self.early.keep(id, frame, channel);
             return;
         };
+        let allowed = self.shared.allows(id, Act::Question)
+            && self.shared.allows(id, Act::Bytes(frame.bytes.len()));
         let permit = self.shared.serving_permit(&id);
-        if permit.is_none() || self.serving.tasks.len() >= SERVED {
+        if !allowed || permit.is_none() || self.serving.tasks.len() >= SERVED {
             self.shared.count("question-busy");
             let busy = exchange::encode_answer(&self.shared, &peer, &Answer::Busy);
             self.answered(Served {
@@ -85,7 +92,7 @@ impl Running {
                 // Somebody newer than we are wants something that we do not know: no offence.
                 Err(Malformed::Unknown) => exchange::encode_answer(&shared, &peer, &Answer::Busy),
                 Err(why) => {
-                    shared.count(why.name());
+                    shared.malformed(id, why);
                     None
                 }
             };

@@ -11,8 +11,8 @@ use crate::clock::Clock;
 use crate::swarm::admission::frame::{length, with_length};
 use crate::swarm::admission::{Dialer, Frame, Grant, Listener, Reason, Step};
 
-/// How long the other side has to read why it is refused. Without it, a connection over QUIC would take the
-/// words with it when it closes.
+/// How long the other side has to read why it is refused, and to hang up. When we close the connection, words that
+/// were not read yet are lost with it.
 const PARTING: Duration = Duration::from_secs(1);
 
 /// One side of an admission.
@@ -129,7 +129,7 @@ pub(super) async fn end(mut stream: Stream) {
     let _ = tokio::time::timeout(PARTING, stream.close()).await;
 }
 
-/// Says why, and waits for the other side to have read it.
+/// Says why, and waits for the other side to hang up.
 pub(super) async fn part(mut stream: Stream, reason: Reason) {
     let Some(code) = reason.code() else {
         return;
@@ -139,7 +139,8 @@ pub(super) async fn part(mut stream: Stream, reason: Reason) {
         stream.close().await?;
         let mut rest = [0; 64];
         while stream.read(&mut rest).await? > 0 {}
-        io::Result::Ok(())
+        // It has nothing more to say, which does not mean that it has read what we said.
+        std::future::pending::<io::Result<()>>().await
     };
     // The connection closes next, whatever comes of it.
     let _ = tokio::time::timeout(PARTING, parting).await;

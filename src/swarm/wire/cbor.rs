@@ -13,15 +13,15 @@ const SKIPPED_MAX: u64 = 1024;
 
 /// Reads one message.
 #[derive(Debug)]
-pub(in crate::swarm) struct Reader<'b>(Decoder<'b>);
+pub(crate) struct Reader<'b>(Decoder<'b>);
 
 impl<'b> Reader<'b> {
-    pub(in crate::swarm) fn new(bytes: &'b [u8]) -> Self {
+    pub(crate) fn new(bytes: &'b [u8]) -> Self {
         Self(Decoder::new(bytes))
     }
 
     /// A number of at most `max`.
-    pub(in crate::swarm) fn number(&mut self, max: u64) -> Result<u64, Malformed> {
+    pub(crate) fn number(&mut self, max: u64) -> Result<u64, Malformed> {
         let number = self.0.u64()?;
         if number > max {
             return Err(Malformed::OutOfRange);
@@ -30,17 +30,17 @@ impl<'b> Reader<'b> {
     }
 
     /// A number of at most 255.
-    pub(in crate::swarm) fn small(&mut self, max: u8) -> Result<u8, Malformed> {
+    pub(crate) fn small(&mut self, max: u8) -> Result<u8, Malformed> {
         let number = self.number(max.into())?;
         u8::try_from(number).map_err(|_| Malformed::OutOfRange)
     }
 
-    pub(in crate::swarm) fn truth(&mut self) -> Result<bool, Malformed> {
+    pub(crate) fn truth(&mut self) -> Result<bool, Malformed> {
         Ok(self.0.bool()?)
     }
 
     /// A byte string of at most `max` bytes, where it lies.
-    pub(in crate::swarm) fn bytes(&mut self, max: usize) -> Result<&'b [u8], Malformed> {
+    pub(crate) fn bytes(&mut self, max: usize) -> Result<&'b [u8], Malformed> {
         let bytes = self.0.bytes()?;
         if bytes.len() > max {
             return Err(Malformed::TooLong);
@@ -49,12 +49,12 @@ impl<'b> Reader<'b> {
     }
 
     /// A byte string of exactly `N` bytes.
-    pub(in crate::swarm) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         self.0.bytes()?.try_into().map_err(|_| Malformed::Syntax)
     }
 
     /// A text of at most `max` bytes, where it lies.
-    pub(in crate::swarm) fn text(&mut self, max: usize) -> Result<&'b str, Malformed> {
+    pub(crate) fn text(&mut self, max: usize) -> Result<&'b str, Malformed> {
         let text = self.0.str()?;
         if text.len() > max {
             return Err(Malformed::TooLong);
@@ -63,7 +63,7 @@ impl<'b> Reader<'b> {
     }
 
     /// How many things an array has: at most `max`, and they come next.
-    pub(in crate::swarm) fn count(&mut self, max: usize) -> Result<usize, Malformed> {
+    pub(crate) fn count(&mut self, max: usize) -> Result<usize, Malformed> {
         let count = self.0.array()?.ok_or(Malformed::Syntax)?;
         let count = usize::try_from(count).map_err(|_| Malformed::TooLong)?;
         if count > max {
@@ -72,9 +72,18 @@ impl<'b> Reader<'b> {
         Ok(count)
     }
 
+    /// An array of two things, which come next.
+    pub(crate) fn pair(&mut self) -> Result<(), Malformed> {
+        if self.0.array()? == Some(2) {
+            Ok(())
+        } else {
+            Err(Malformed::Syntax)
+        }
+    }
+
     /// A map with numbered fields. `known` takes a field's value, or leaves it alone and says so: then it is
     /// skipped. The numbers rise, so that none stands twice.
-    pub(in crate::swarm) fn fields(
+    pub(crate) fn fields(
         &mut self,
         mut known: impl FnMut(u64, &mut Self) -> Result<bool, Malformed>,
     ) -> Result<(), Malformed> {
@@ -112,9 +121,13 @@ impl<'b> Reader<'b> {
                     pairs.checked_mul(2).ok_or(Malformed::TooLong)?
                 }
                 Type::Tag => self.0.tag().map(|_| 1)?,
-                Type::BytesIndef | Type::StringIndef | Type::ArrayIndef | Type::MapIndef => {
-                    return Err(Malformed::Syntax);
-                }
+                // What has an open end, the end itself, and what is no type at all.
+                Type::BytesIndef
+                | Type::StringIndef
+                | Type::ArrayIndef
+                | Type::MapIndef
+                | Type::Break
+                | Type::Unknown(_) => return Err(Malformed::Syntax),
                 // What is left has nothing inside.
                 _ => self.0.skip().map(|()| 0)?,
             };
@@ -124,7 +137,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Whether everything was read.
-    pub(in crate::swarm) fn end(&self) -> Result<(), Malformed> {
+    pub(crate) fn end(&self) -> Result<(), Malformed> {
         if self.0.position() == self.0.input().len() {
             Ok(())
         } else {
@@ -141,18 +154,18 @@ impl From<minicbor::decode::Error> for Malformed {
 
 /// Writes one message.
 #[derive(Debug, Default)]
-pub(in crate::swarm) struct Writer(Vec<u8>);
+pub(crate) struct Writer(Vec<u8>);
 
 /// Writes a map's fields, in the order of their numbers.
 #[derive(Debug)]
-pub(in crate::swarm) struct Fields<'w> {
+pub(crate) struct Fields<'w> {
     writer: &'w mut Writer,
     count: u8,
 }
 
 impl Writer {
     /// The bytes.
-    pub(in crate::swarm) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }
 
@@ -166,30 +179,30 @@ impl Writer {
         let _ = put(&mut Encoder::new(&mut self.0));
     }
 
-    pub(in crate::swarm) fn number(&mut self, number: u64) {
+    pub(crate) fn number(&mut self, number: u64) {
         self.put(|encoder| encoder.u64(number).map(|_| ()));
     }
 
-    pub(in crate::swarm) fn truth(&mut self, truth: bool) {
+    pub(crate) fn truth(&mut self, truth: bool) {
         self.put(|encoder| encoder.bool(truth).map(|_| ()));
     }
 
-    pub(in crate::swarm) fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.0.reserve(bytes.len() + 9);
         self.put(|encoder| encoder.bytes(bytes).map(|_| ()));
     }
 
-    pub(in crate::swarm) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.put(|encoder| encoder.str(text).map(|_| ()));
     }
 
     /// The head of an array; `count` things follow.
-    pub(in crate::swarm) fn count(&mut self, count: usize) {
+    pub(crate) fn count(&mut self, count: usize) {
         self.put(|encoder| encoder.array(count as u64).map(|_| ()));
     }
 
     /// A map with numbered fields.
-    pub(in crate::swarm) fn fields(&mut self, write: impl FnOnce(&mut Fields<'_>)) {
+    pub(crate) fn fields(&mut self, write: impl FnOnce(&mut Fields<'_>)) {
         let head = self.0.len();
         self.0.push(0);
         let mut fields = Fields {
@@ -205,7 +218,7 @@ impl Writer {
 
 impl Fields<'_> {
     /// The field with this number; its value is written next.
-    pub(in crate::swarm) fn field(&mut self, number: u64) -> &mut Writer {
+    pub(crate) fn field(&mut self, number: u64) -> &mut Writer {
         self.count += 1;
         self.writer.number(number);
         self.writer

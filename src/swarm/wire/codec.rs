@@ -24,9 +24,7 @@ const KEY: usize = 32;
 /// A message's type, and a reader that stands before its fields.
 fn open(bytes: &[u8]) -> Result<(u64, Reader<'_>), Malformed> {
     let mut reader = Reader::new(bytes);
-    if reader.count(2)? != 2 {
-        return Err(Malformed::Syntax);
-    }
+    reader.pair()?;
     let kind = reader.number(u64::MAX)?;
     Ok((kind, reader))
 }
@@ -41,3 +39,5 @@ fn begin(kind: u64) -> Writer {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

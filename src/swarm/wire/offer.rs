@@ -58,3 +58,6 @@ impl Offer {
         Digest::of([&self.body[..]])
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ struct Told {
 
 enum Side {
     Dialer(Dialer),
-    Listener(Listener),
+    Listener(Box<Listener>),
 }
 
 impl Side {
@@ -99,7 +99,7 @@ impl Case {
         let peer = PeerId::from_bytes(&bytes(&self.peer)).unwrap();
         let nonce = array(&self.nonce);
         if self.role == "listener" {
-            return Side::Listener(Listener::begin(terms, us, &peer, nonce));
+            return Side::Listener(Box::new(Listener::begin(terms, us, &peer, nonce)));
         }
         let ticket = self.ticket.as_ref().map(|shown| Ticket {
             expires: Timestamp::from_secs(shown.expires),

@@ -96,6 +96,8 @@ fn within_bounds(setting: &str, value: &str) -> bool {
         "disk_limit" => units::size(value).unwrap() <= 1 << 30,
         "body_limit" => units::size(value).unwrap() <= 10 << 20,
         "no_disk" | "no_cache" => true,
+        // It may end sharing, and never begin it.
+        "no_p2p" => value == "true",
         "log_level" => ["error", "warn", "info"].contains(&value),
         lifetime if lifetime.starts_with("lifetime.") => {
             units::time(value).unwrap().as_secs() <= 24 * 60 * 60

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ghswarm::clock::Clock;
+use ghswarm::digest::Digest;
 use ghswarm::swarm::Ticket;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -27,12 +28,17 @@ struct Foreign {
 impl Foreign {
     fn javascript() -> Option<Self> {
         let clients = needs::clients()?;
-        let script = clients.join("swarm.mjs");
-        // Node looks for packages beside the script.
-        std::fs::copy(source("swarm.mjs"), &script).unwrap();
         needs::program("node")?;
         (clients.join("node_modules/libp2p").is_dir()).then(|| Self {
-            command: vec!["node".to_owned(), script.display().to_string()],
+            // Run in the folder of the packages, where Node looks for them.
+            command: [
+                "node",
+                "--input-type=module",
+                "--eval",
+                include_str!("../../clients/swarm.mjs"),
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             folder: clients,
         })
     }
@@ -47,7 +53,13 @@ impl Foreign {
         };
         has(&clients.join("venv/lib"))?;
         Some(Self {
-            command: vec![python.display().to_string(), source("swarm.py")],
+            command: [
+                &*python.to_string_lossy(),
+                "-c",
+                include_str!("../../clients/swarm.py"),
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             folder: clients,
         })
     }
@@ -63,11 +75,7 @@ impl Foreign {
             .arg(address)
             .arg("octo-org/app");
         if let Some(ticket) = ticket {
-            let secret: String = ticket
-                .secret
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let secret = Digest::from(*ticket.secret).hex();
             command
                 .arg(ticket.expires.as_secs().to_string())
                 .arg(secret);
@@ -84,10 +92,6 @@ impl Foreign {
         let error = String::from_utf8_lossy(&said.stderr).into_owned();
         serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{error}"))
     }
-}
-
-fn source(name: &str) -> String {
-    format!("{}/tests/clients/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 async fn comes_in_with_a_ticket_alone(foreign: &Foreign) {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use ghswarm::seal::{Cost, SharedSecret};
 use ghswarm::swarm::{
-    self, Client, Config, Event, Identity, Multiaddr, PeerId, Pool, PoolSecret, Secret,
+    self, Acquaintance, Client, Config, Event, Identity, Multiaddr, PeerId, PeerRow, Pool,
+    PoolSecret, Secret, Standing,
 };
+use libp2p::multiaddr::Protocol;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -21,20 +23,28 @@ pub(crate) struct Member {
     task: JoinHandle<()>,
 }
 
+/// Slow to make: once for all stories.
+static SECRET: OnceLock<PoolSecret> = OnceLock::new();
+
 /// What a member of the stories' pool is configured with: loopback alone, nothing that finds others.
 pub(crate) fn config() -> Config {
     let pool = Pool::new("octo-org/app").unwrap();
     let mut config = Config::new(pool.clone());
-    // Slow to make: once for all stories.
-    static SECRET: OnceLock<PoolSecret> = OnceLock::new();
     let secret = SECRET.get_or_init(|| {
         let secret = SharedSecret::new(b"what all members know").unwrap();
         PoolSecret::derive(&secret, &pool, Cost::MIN)
     });
     config.secret = Some(Secret::Derived(secret.clone()));
+    // Many members in one thread on a busy machine are slower than any machines of their own.
+    config.times.admission = SOON;
     config.mdns = false;
     config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
     config
+}
+
+/// Loopback over QUIC.
+pub(crate) fn quic() -> Multiaddr {
+    "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()
 }
 
 /// The identity of the member with this number.
@@ -71,13 +81,68 @@ impl Member {
         timeout(SOON, listening).await.expect("an address")
     }
 
+    /// The ports of TCP and of QUIC, once it listens on both.
+    pub(crate) async fn ports(&self) -> (u16, u16) {
+        let listening = async {
+            loop {
+                let (mut tcp, mut udp) = (None, None);
+                for part in self.client.addresses().await.iter().flatten() {
+                    match part {
+                        Protocol::Tcp(port) => tcp = Some(port),
+                        Protocol::Udp(port) => udp = Some(port),
+                        _ => {}
+                    }
+                }
+                if let (Some(tcp), Some(udp)) = (tcp, udp) {
+                    return (tcp, udp);
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(SOON, listening).await.expect("two ports")
+    }
+
+    /// What others are told of it.
+    pub(crate) async fn acquaintance(&self) -> Acquaintance {
+        Acquaintance {
+            peer: Some(self.id()),
+            addresses: vec![self.address().await],
+            ticket: None,
+        }
+    }
+
+    /// Waits until it lists the peer so.
+    pub(crate) async fn row(&self, peer: &str, standing: Standing) -> PeerRow {
+        let listed = async {
+            loop {
+                let rows = self.client.peers().await;
+                let row = rows.into_iter().find(|row| row.peer_id == *peer);
+                if let Some(row) = row.filter(|row| row.standing == standing) {
+                    return row;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(SOON, listed).await.expect("a row")
+    }
+
     /// Waits until so many others are admitted.
     pub(crate) async fn sees(&self, others: usize) {
+        self.sees_within(others, SOON).await;
+    }
+
+    /// The same, within `time`.
+    pub(crate) async fn sees_within(&self, others: usize, time: Duration) {
         let mut roster = self.client.watch_roster();
         let seen = roster.wait_for(|roster| roster.peers.len() == others);
-        if timeout(SOON, seen).await.is_err() {
+        if timeout(time, seen).await.is_err() {
             let peers = self.client.peers().await;
-            panic!("{} does not see {others} others: {peers:#?}", self.id());
+            let counts = self.client.counts();
+            let missing = peers
+                .iter()
+                .filter(|peer| peer.standing != Standing::Connected);
+            let missing: Vec<_> = missing.collect();
+            panic!("{} sees not {others}: {counts:?} {missing:#?}", self.id());
         }
     }
 

@@ -3,7 +3,7 @@
 use ghswarm::swarm::wire::message::{Answer, Position, Question};
 use ghswarm::swarm::{AskError, Config};
 
-use super::member::{Member, config};
+use super::member::{Member, config, quic};
 
 const PULSE: Question = Question::Pulse {
     position: Position {
@@ -38,6 +38,6 @@ async fn they_ask_each_other_over_tcp() {
 #[tokio::test]
 async fn they_ask_each_other_over_quic() {
     let mut config = config();
-    config.listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()];
+    config.listen = vec![quic()];
     exchange_a_question(config).await;
 }

@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::super::daemon::Answer;
 use super::super::gh;
+use super::super::peers::Seen;
 use super::super::port::Door;
 use crate::config::env;
 use crate::daemon::{AskError, Living};
 use crate::stats::Snapshot;
+use crate::swarm::PeerRow;
 
 /// The longest wait for anything on this machine.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,6 +38,31 @@ pub(super) async fn answer(living: &Living) -> Answer {
 pub(super) async fn stats(living: &Living) -> Option<Snapshot> {
     let json = living.ask(Method::GET, "/stats", Bytes::new()).await.ok()?;
     serde_json::from_slice(&json).ok()
+}
+
+/// Whom it shares with.
+pub(super) async fn peers(living: &Living) -> Seen {
+    #[derive(Deserialize)]
+    struct Listed {
+        pool: String,
+        multiaddrs: Vec<String>,
+        deaf: bool,
+        peers: Vec<PeerRow>,
+    }
+    let json = match living.ask(Method::GET, "/peers", Bytes::new()).await {
+        Ok(json) => json,
+        Err(AskError::Refused { status, .. }) if status.as_u16() == 409 => return Seen::Alone,
+        Err(error) => return Seen::Unknown(error.to_string()),
+    };
+    match serde_json::from_slice::<Listed>(&json) {
+        Ok(listed) => Seen::Sharing {
+            pool: listed.pool,
+            addresses: listed.multiaddrs,
+            deaf: listed.deaf,
+            rows: listed.peers,
+        },
+        Err(error) => Seen::Unknown(error.to_string()),
+    }
 }
 
 /// Whether somebody answers at the socket.

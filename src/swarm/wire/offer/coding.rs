@@ -31,15 +31,12 @@ const LIFETIME: u64 = 11;
 const TOKENS: u64 = 12;
 
 /// The longest offer with a body of at most `body_limit` bytes.
-pub(in crate::swarm::wire) const fn longest(body_limit: usize) -> usize {
+pub(crate) const fn longest(body_limit: usize) -> usize {
     body_limit.saturating_add(REST_MAX)
 }
 
 /// Writes `offer`, unless the other end would not take it.
-pub(in crate::swarm::wire) fn encode(
-    offer: &Offer,
-    body_limit: usize,
-) -> Result<Vec<u8>, Malformed> {
+pub(crate) fn encode(offer: &Offer, body_limit: usize) -> Result<Vec<u8>, Malformed> {
     if offer.body.len() > body_limit {
         return Err(Malformed::TooLong);
     }
@@ -91,7 +88,7 @@ pub(in crate::swarm::wire) fn encode(
 }
 
 /// Reads what [`encode`] wrote.
-pub(in crate::swarm::wire) fn decode(bytes: &[u8], body_limit: usize) -> Result<Offer, Malformed> {
+pub(crate) fn decode(bytes: &[u8], body_limit: usize) -> Result<Offer, Malformed> {
     let mut read = Read::default();
     let mut reader = Reader::new(bytes);
     reader.fields(|number, value| read.take(number, value, body_limit))?;

@@ -53,9 +53,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Links, Malformed> {
     }
     let mut pages = Vec::with_capacity(count);
     for _ in 0..count {
-        if reader.count(2)? != 2 {
-            return Err(Malformed::Syntax);
-        }
+        reader.pair()?;
         let relations = reader.small((1 << RELATIONS.len()) - 1)?;
         if relations == 0 {
             return Err(Malformed::OutOfRange);

@@ -1,0 +1,234 @@
+//! Who is silent: for how long an answer is waited for, and whom not to ask. Pure.
+//!
+//! Fifty milliseconds without a word are silence. But a peer that is answering our other questions is busy, not silent; when
+//! answers have been slow lately, the next one will be; and while many questions are open, to whomever, it is we who hear
+//! late. With a fixed bound a fleet that starts at once, perhaps on one machine, would take one
+//! another for dead just when it matters that they share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::PeerId;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::swarm::config::Times;
+
+/// A peer that was silent is not asked for so long, unless it is heard of.
+const SUSPECT: Duration = Duration::from_secs(5);
+/// An answer may take so many times as long as the slowest one lately.
+const SLOWER: u32 = 4;
+/// How long "lately" is.
+const LATELY: Duration = Duration::from_secs(1);
+/// So many open questions at once are not the fault of those who were asked. Where it is (all others have stopped), the
+/// first burst waits for as long as a lease, and then nobody is asked.
+const CROWD: u32 = 8;
+/// How many of our requests wait at one owner at once. Each takes a stream, and stores and renewals to the same peer
+/// need some, too.
+const WAITING_MAX: usize = 96;
+
+/// What we have heard of each peer.
+#[derive(Debug)]
+pub(super) struct Silences {
+    first_answer: Duration,
+    longest: Duration,
+    asked: u32,
+    /// The slowest answer lately: how long it took, and when it came.
+    slowest: Option<(Duration, Instant)>,
+    peers: HashMap<PeerId, Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    heard: Option<Instant>,
+    suspect_until: Option<Instant>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            heard: None,
+            suspect_until: None,
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+        }
+    }
+}
+
+impl Silences {
+    pub(super) fn new(times: &Times) -> Self {
+        Self {
+            first_answer: times.first_answer,
+            // Longer than anybody waits for a lease is too long to ask for one.
+            longest: times.lease.max(times.first_answer),
+            asked: 0,
+            slowest: None,
+            peers: HashMap::new(),
+        }
+    }
+
+    /// A question is on its way.
+    pub(super) fn asks(&mut self) {
+        self.asked += 1;
+    }
+
+    /// Nobody waits for its answer any more.
+    pub(super) fn asks_no_more(&mut self) {
+        self.asked = self.asked.saturating_sub(1);
+    }
+
+    /// The peer answered a question.
+    pub(super) fn heard(&mut self, peer: PeerId, now: Instant) {
+        let seen = self.peers.entry(peer).or_default();
+        seen.heard = Some(now);
+        seen.suspect_until = None;
+    }
+
+    /// A question that is answered at once took so long.
+    pub(super) fn took(&mut self, time: Duration, now: Instant) {
+        if time >= self.slowest(now) {
+            self.slowest = Some((time, now));
+        }
+    }
+
+    fn slowest(&self, now: Instant) -> Duration {
+        let lately = self.slowest.filter(|(_, at)| now - *at < LATELY);
+        lately.map_or(Duration::ZERO, |(time, _)| time)
+    }
+
+    /// The peer did not answer, or would not.
+    pub(super) fn suspect(&mut self, peer: PeerId, now: Instant) {
+        self.peers.entry(peer).or_default().suspect_until = Some(now + SUSPECT);
+    }
+
+    /// Whether to ask others instead.
+    pub(super) fn is_suspect(&self, peer: &PeerId, now: Instant) -> bool {
+        let seen = self.peers.get(peer);
+        seen.and_then(|seen| seen.suspect_until)
+            .is_some_and(|until| now < until)
+    }
+
+    /// When to look again whether a peer that was asked at `asked` has been silent for the `share`th part of a
+    /// silence; `None`: it has.
+    pub(super) fn look_again(
+        &self,
+        peer: &PeerId,
+        asked: Instant,
+        share: u32,
+        now: Instant,
+    ) -> Option<Instant> {
+        let heard = self.peers.get(peer).and_then(|seen| seen.heard);
+        let since = heard.map_or(asked, |heard| heard.max(asked));
+        let patience = if self.asked >= CROWD {
+            self.longest
+        } else {
+            self.first_answer.max(self.slowest(now) * SLOWER)
+        };
+        let at = (since + patience / share).min(asked + self.longest);
+        // It is looked at often, because patience may shrink meanwhile.
+        (at > now).then(|| at.min(now + self.first_answer))
+    }
+
+    /// The seats in which our requests wait at `peer`.
+    pub(super) fn waiting(&mut self, peer: PeerId) -> Arc<Semaphore> {
+        Arc::clone(&self.peers.entry(peer).or_default().waiting)
+    }
+
+    /// The peer is not connected any more.
+    pub(super) fn gone(&mut self, peer: &PeerId) {
+        self.peers.remove(peer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::swarm::Identity;
+
+    fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    fn peer(n: u8) -> PeerId {
+        Identity::from_seed(&Zeroizing::new([n; 32]))
+            .unwrap()
+            .peer_id()
+    }
+
+    fn silences(asked: u32) -> (Silences, Instant) {
+        let mut silences = Silences::new(&Times::default());
+        for _ in 0..asked {
+            silences.asks();
+        }
+        (silences, Instant::now())
+    }
+
+    #[test]
+    fn nothing_for_fifty_milliseconds_is_silence() {
+        let (silences, asked) = silences(1);
+        let at = |by| silences.look_again(&peer(1), asked, 1, asked + by);
+        assert_eq!(at(ms(0)), Some(asked + ms(50)));
+        assert_eq!(at(ms(49)), Some(asked + ms(50)));
+        assert_eq!(at(ms(50)), None);
+        let hedge = silences.look_again(&peer(1), asked, 5, asked);
+        assert_eq!(hedge, Some(asked + ms(10)));
+    }
+
+    #[test]
+    fn a_peer_that_answers_other_questions_is_busy_but_not_for_ever() {
+        let (mut silences, asked) = silences(2);
+        silences.heard(peer(1), asked + ms(40));
+        let later = asked + ms(50);
+        let at = silences.look_again(&peer(1), asked, 1, later);
+        assert_eq!(at, Some(asked + ms(90)));
+        assert_eq!(silences.look_again(&peer(2), asked, 1, later), None);
+        silences.heard(peer(1), asked + ms(1999));
+        let late = silences.look_again(&peer(1), asked, 1, asked + ms(1999));
+        assert_eq!(late, Some(asked + ms(2000)));
+    }
+
+    #[test]
+    fn where_answers_are_slow_the_next_one_may_be() {
+        let (mut silences, asked) = silences(2);
+        silences.heard(peer(2), asked + ms(1));
+        silences.took(ms(100), asked + ms(1));
+        silences.took(ms(1), asked + ms(2));
+        let still = |by| {
+            silences
+                .look_again(&peer(1), asked, 1, asked + by)
+                .is_some()
+        };
+        assert!(still(ms(399)));
+        assert!(!still(ms(400)));
+        // Not for ever.
+        let asked = asked + ms(1000);
+        let at = |by| silences.look_again(&peer(1), asked, 1, asked + by);
+        assert_eq!(at(ms(50)), None);
+    }
+
+    #[test]
+    fn while_many_questions_are_open_it_is_we_who_hear_late() {
+        let (mut silences, asked) = silences(CROWD);
+        let late = asked + ms(1500);
+        assert!(silences.look_again(&peer(1), asked, 1, late).is_some());
+        let over = asked + ms(2000);
+        assert_eq!(silences.look_again(&peer(1), asked, 1, over), None);
+        // The others are answered; one peer says nothing.
+        silences.asks_no_more();
+        assert_eq!(silences.look_again(&peer(1), asked, 1, late), None);
+    }
+
+    #[test]
+    fn a_silent_peer_is_suspect_until_it_answers_or_five_seconds_are_over() {
+        let (mut silences, now) = silences(0);
+        silences.suspect(peer(1), now);
+        assert!(silences.is_suspect(&peer(1), now + ms(4999)));
+        assert!(!silences.is_suspect(&peer(1), now + SUSPECT));
+        assert!(!silences.is_suspect(&peer(2), now));
+        silences.heard(peer(1), now);
+        assert!(!silences.is_suspect(&peer(1), now));
+    }
+}

@@ -1,0 +1,7 @@
+//! What one runner has, the others need not pay for; and what peers say is shown to nobody on their word alone.
+
+mod forged;
+mod herd;
+mod reads;
+mod trust;
+mod writes;

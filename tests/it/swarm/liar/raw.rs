@@ -1,0 +1,242 @@
+//! A peer on plain rust-libp2p that was admitted and says whatever it likes: bytes, not messages.
+
+use std::io;
+use std::time::Duration;
+
+use futures_util::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
+use ghswarm::clock::Clock;
+use ghswarm::digest::Digest;
+use ghswarm::swarm::gate::{self, Gate, Policy};
+use ghswarm::swarm::wire::EXCHANGE;
+use ghswarm::swarm::{Config, Identity, Names, PoolSecret, Secret};
+use libp2p::request_response::{self as exchange, Message, ProtocolSupport};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{
+    Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, identify, noise, ping, tcp, yamux,
+};
+
+/// What is said on one stream.
+#[derive(Debug, Clone)]
+pub(super) enum Said {
+    /// These bytes, and the end.
+    Bytes(Vec<u8>),
+    /// These bytes, and then zeros until somebody ends it; 256 MiB at most.
+    Endless(Vec<u8>),
+    /// These bytes, and then nothing, without an end.
+    Unended(Vec<u8>),
+}
+
+/// Bytes as they are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bytes;
+
+async fn write(io: &mut (impl AsyncWrite + Unpin), said: Said) -> io::Result<()> {
+    match said {
+        Said::Bytes(bytes) => io.write_all(&bytes).await?,
+        Said::Endless(bytes) => {
+            io.write_all(&bytes).await?;
+            let zeros = vec![0; 64 << 10];
+            for _ in 0..4096 {
+                io.write_all(&zeros).await?;
+            }
+        }
+        Said::Unended(bytes) => {
+            io.write_all(&bytes).await?;
+            io.flush().await?;
+            std::future::pending::<()>().await;
+        }
+    }
+    io.close().await
+}
+
+async fn read(io: &mut (impl AsyncRead + Unpin)) -> io::Result<Said> {
+    let mut bytes = Vec::new();
+    io.take(16 << 20).read_to_end(&mut bytes).await?;
+    Ok(Said::Bytes(bytes))
+}
+
+impl exchange::Codec for Bytes {
+    type Protocol = StreamProtocol;
+    type Request = Said;
+    type Response = Said;
+
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Said>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        read(io).await
+    }
+
+    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Said>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        read(io).await
+    }
+
+    async fn write_request<T>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        said: Said,
+    ) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        write(io, said).await
+    }
+
+    async fn write_response<T>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        said: Said,
+    ) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        write(io, said).await
+    }
+}
+
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    gate: Gate<exchange::Behaviour<Bytes>>,
+}
+
+/// A peer that lies to one other.
+pub(super) struct Liar {
+    swarm: Swarm<Behaviour>,
+    victim: PeerId,
+    /// What it answers, whatever it is asked.
+    pub(super) answer: Said,
+    pub(super) keys: Keys,
+}
+
+/// What an admitted peer knows.
+pub(super) struct Keys {
+    pub(super) pool: Digest,
+    pub(super) names: Names,
+    pub(super) secret: PoolSecret,
+}
+
+impl Keys {
+    fn of(config: &Config) -> Self {
+        let Some(Secret::Derived(secret)) = &config.secret else {
+            panic!("a pool with a secret");
+        };
+        Self {
+            pool: config.pool.tag(),
+            names: Names::of(&config.pool, Some(secret)),
+            secret: secret.clone(),
+        }
+    }
+}
+
+fn swarm(identity: &Identity, config: &Config) -> Swarm<Behaviour> {
+    let keys = Keys::of(config);
+    let protocols = [(StreamProtocol::new(EXCHANGE), ProtocolSupport::Full)];
+    let patient = exchange::Config::default()
+        .with_request_timeout(Duration::from_secs(60))
+        .with_max_concurrent_streams(400);
+    let policy = Policy {
+        identity: identity.clone(),
+        pool: config.pool.clone(),
+        secret: Some(keys.secret),
+        tickets: false,
+        share_private: false,
+        clock: Clock::system(),
+        deadline: Duration::from_secs(10),
+    };
+    let keypair = identity.keypair();
+    let behaviour = Behaviour {
+        identify: identify::Behaviour::new(identify::Config::new("x".into(), keypair.public())),
+        ping: ping::Behaviour::default(),
+        gate: Gate::new(
+            exchange::Behaviour::with_codec(Bytes, protocols, patient),
+            policy,
+        ),
+    };
+    SwarmBuilder::with_existing_identity(keypair.clone())
+        .with_tokio()
+        .with_tcp(
+            tcp::Config::default().nodelay(true),
+            noise::Config::new,
+            yamux::Config::default,
+        )
+        .unwrap()
+        .with_behaviour(|_| behaviour)
+        .unwrap()
+        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
+        .build()
+}
+
+/// What became of something that was said.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// An answer.
+    Answer,
+    /// The stream ended without one.
+    Nothing,
+    /// The victim has hung up.
+    Gone,
+}
+
+impl Liar {
+    /// A member with this identity, admitted by `victim`.
+    pub(super) async fn admitted(
+        identity: &Identity,
+        config: &Config,
+        victim: PeerId,
+        address: Multiaddr,
+    ) -> Self {
+        let mut swarm = swarm(identity, config);
+        swarm.dial(address.with_p2p(victim).unwrap()).unwrap();
+        loop {
+            let event = swarm.select_next_some().await;
+            if let SwarmEvent::Behaviour(BehaviourEvent::Gate(gate::Event::Admitted { .. })) = event
+            {
+                break;
+            }
+        }
+        Self {
+            swarm,
+            victim,
+            answer: Said::Bytes(vec![0x82, 10, 0xa0]),
+            keys: Keys::of(config),
+        }
+    }
+
+    /// Says something on a stream of its own.
+    pub(super) fn say(&mut self, said: Said) {
+        let exchange = self.swarm.behaviour_mut().gate.inner_mut();
+        exchange.send_request(&self.victim, said);
+    }
+
+    /// Waits for what comes of one thing that was said, and answers what is asked meanwhile.
+    pub(super) async fn hear(&mut self) -> Heard {
+        loop {
+            let event = self.swarm.select_next_some().await;
+            let event = match event {
+                SwarmEvent::ConnectionClosed {
+                    num_established: 0, ..
+                } => return Heard::Gone,
+                SwarmEvent::Behaviour(BehaviourEvent::Gate(gate::Event::Inner(event))) => event,
+                _ => continue,
+            };
+            match event {
+                exchange::Event::Message { message, .. } => match message {
+                    Message::Request { channel, .. } => {
+                        let exchange = self.swarm.behaviour_mut().gate.inner_mut();
+                        let _ = exchange.send_response(channel, self.answer.clone());
+                    }
+                    Message::Response { .. } => return Heard::Answer,
+                },
+                exchange::Event::OutboundFailure { .. } => return Heard::Nothing,
+                _ => {}
+            }
+        }
+    }
+}
