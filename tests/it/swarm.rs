@@ -8,6 +8,7 @@ mod invalidation;
 mod liar;
 mod member;
 mod mesh;
+mod moment;
 mod owners;
 mod pair;
 mod runner;

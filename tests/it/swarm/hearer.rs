@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::member::{SOON, identity};
+use super::moment::moment;
 
 /// What the daemon was told, in order: names of repositories, `*` for the host, `everything: WHY`.
 type Log = watch::Sender<Vec<String>>;
@@ -110,7 +111,7 @@ impl Hearer {
                 .acknowledged
                 < others
             {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                moment().await;
             }
         };
         let reached = timeout(SOON, reached).await;
@@ -211,7 +212,7 @@ pub(crate) async fn address(client: &Client) -> swarm::Multiaddr {
             if let Some(address) = client.addresses().await.pop() {
                 return address;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            moment().await;
         }
     };
     timeout(SOON, listening).await.expect("an address")

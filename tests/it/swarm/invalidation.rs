@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ghswarm::swarm::{Config, Told};
-use tokio::time::sleep;
 
 use super::hearer::{Hearer, address, mesh, repository};
 use super::member::config;
+use super::moment::{moment, pass};
 
 /// As long as a peer's lease may last, with what a busy machine adds.
 const LEASE: Duration = Duration::from_millis(1_500);
@@ -59,7 +59,7 @@ async fn a_stopped_peer_delays_a_write_for_its_lease_and_knows_that_it_is_out_of
     all[3].hears("octo-org/app").await;
     all[3].hears("octo-org/b").await;
     while all[3].is_lost() {
-        sleep(Duration::from_millis(20)).await;
+        moment().await;
     }
     let more = all[3].told();
     assert!(
@@ -79,7 +79,7 @@ async fn a_peer_that_ends_makes_nobody_deaf() {
     // Longer than any lease: whoever counted on it has nothing left to count on.
     while began.elapsed() < 2 * LEASE {
         assert!(!all[0].is_lost() && !all[1].is_lost());
-        sleep(Duration::from_millis(20)).await;
+        moment().await;
     }
     assert_eq!(all[0].writes("octo-org/app").await.acknowledged, 1);
 }
@@ -89,15 +89,15 @@ async fn a_silent_peer_makes_deaf_until_it_is_back() {
     let all = mesh(2, &short()).await;
     all[1].stop();
     while !all[0].is_lost() {
-        sleep(Duration::from_millis(20)).await;
+        moment().await;
     }
     // It stays so, although nothing is written.
-    sleep(LEASE).await;
+    pass(LEASE).await;
     assert!(all[0].is_lost());
     all[1].go_on();
     all[0].reaches(1).await;
     while all[0].is_lost() {
-        sleep(Duration::from_millis(20)).await;
+        moment().await;
     }
     assert_eq!(all[0].counted("everything-stale-silent"), 0);
 }
@@ -110,7 +110,7 @@ async fn deafness_ends_with_everything_being_asked_again() {
     all[1].stop();
     all[0].hears("everything: everything-stale-silent").await;
     while all[0].is_lost() {
-        sleep(Duration::from_millis(20)).await;
+        moment().await;
     }
 }
 

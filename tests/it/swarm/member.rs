@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::moment::moment;
 use ghswarm::seal::{Cost, SharedSecret};
 use ghswarm::swarm::{
     self, Acquaintance, Client, Config, Event, Identity, Multiaddr, PeerId, PeerRow, Pool,
@@ -75,7 +76,7 @@ impl Member {
                 if let Some(address) = self.client.addresses().await.pop() {
                     return address;
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                moment().await;
             }
         };
         timeout(SOON, listening).await.expect("an address")
@@ -96,7 +97,7 @@ impl Member {
                 if let (Some(tcp), Some(udp)) = (tcp, udp) {
                     return (tcp, udp);
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                moment().await;
             }
         };
         timeout(SOON, listening).await.expect("two ports")
@@ -120,7 +121,7 @@ impl Member {
                 if let Some(row) = row.filter(|row| row.standing == standing) {
                     return row;
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                moment().await;
             }
         };
         timeout(SOON, listed).await.expect("a row")

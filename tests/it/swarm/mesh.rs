@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
 use super::member::{Member, SOON, config, quic};
+use super::moment::moment;
 
 /// Starts `count` members, each of whom is told of all others, and waits until all see all.
 async fn mesh(count: u8, listen: &Multiaddr) -> Vec<Member> {
@@ -60,7 +61,7 @@ async fn thirty_see_one_another_and_leave_nothing_running() {
     // The tasks of connections end a moment after the loop that held them.
     let ended = async {
         while alive() > before {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            moment().await;
         }
     };
     timeout(SOON, ended)

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::member::{SOON, identity};
+use super::moment::{moment, pass};
 
 /// How long a runner waits for a first answer, in these stories.
 pub(crate) const FIRST_ANSWER: Duration = Duration::from_millis(500);
@@ -54,7 +55,7 @@ impl GitHub {
 
     async fn answer(&self, key: Key) -> Offer {
         *self.calls.lock().unwrap().entry(key).or_default() += 1;
-        tokio::time::sleep(self.takes).await;
+        pass(self.takes).await;
         offer(key, b"{\"answer\":\"GitHub\"}")
     }
 }
@@ -172,7 +173,7 @@ impl Runner {
                 if let Some(address) = member.client.addresses().await.pop() {
                     break address;
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                moment().await;
             };
             self.client.dial(address);
         }

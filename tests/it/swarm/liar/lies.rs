@@ -23,7 +23,7 @@ pub(super) struct Lie {
     pub(super) at_once: usize,
     /// What is said, the `n`th time; nothing for those who only answer.
     pub(super) says: fn(&Keys, u32) -> Option<Said>,
-    /// What is answered to everything, if not that the liar is busy.
+    /// What is answered to a lookup, if not that the liar is busy.
     pub(super) answers: fn(&Keys) -> Option<Said>,
 }
 

@@ -106,11 +106,16 @@ struct Behaviour {
     gate: Gate<exchange::Behaviour<Bytes>>,
 }
 
+/// How the bytes of a lookup begin: an array of two, the first of them its number.
+const LOOKUP: &[u8] = &[0x82, 1];
+/// "Too many questions at once".
+const BUSY: [u8; 3] = [0x82, 10, 0xa0];
+
 /// A peer that lies to one other.
 pub(super) struct Liar {
     swarm: Swarm<Behaviour>,
     victim: PeerId,
-    /// What it answers, whatever it is asked.
+    /// What it answers to a lookup; it is too busy for everything else.
     pub(super) answer: Said,
     pub(super) keys: Keys,
 }
@@ -204,7 +209,7 @@ impl Liar {
         Self {
             swarm,
             victim,
-            answer: Said::Bytes(vec![0x82, 10, 0xa0]),
+            answer: Said::Bytes(BUSY.to_vec()),
             keys: Keys::of(config),
         }
     }
@@ -228,9 +233,16 @@ impl Liar {
             };
             match event {
                 exchange::Event::Message { message, .. } => match message {
-                    Message::Request { channel, .. } => {
+                    Message::Request {
+                        request, channel, ..
+                    } => {
+                        let answer = match request {
+                            Said::Bytes(asked) if asked.starts_with(LOOKUP) => &self.answer,
+                            _ => &Said::Bytes(BUSY.to_vec()),
+                        };
+                        let answer = answer.clone();
                         let exchange = self.swarm.behaviour_mut().gate.inner_mut();
-                        let _ = exchange.send_response(channel, self.answer.clone());
+                        let _ = exchange.send_response(channel, answer);
                     }
                     Message::Response { .. } => return Heard::Answer,
                 },
