@@ -146,7 +146,7 @@ impl Discovery {
     /// A peer told us of others.
     pub fn introduced(&self, by: PeerId, records: &[Vec<u8>]) {
         for record in records.iter().take(TOLD.0) {
-            if let Err(refused) = self.take(record) {
+            if let Err(refused) = self.take(record, Some(by)) {
                 debug!(%by, reason = refused.name(), "a peer told of another; it is not taken");
             }
         }
@@ -192,7 +192,7 @@ impl Discovery {
         let mut imported = Imported::default();
         for paper in registry::file::read(text)? {
             let envelope = paper.envelope.as_deref().map_or(&[][..], Vec::as_slice);
-            match self.take(envelope) {
+            match self.take(envelope, None) {
                 Ok((peer, Entered::New | Entered::Newer)) => imported.taken.push(peer.to_string()),
                 Ok((peer, Entered::Known | Entered::Ourselves | Entered::NoRoom)) => {
                     imported.known.push(peer.to_string());
@@ -213,13 +213,13 @@ impl Discovery {
     }
 
     /// Verifies a record, and tells the swarm if it says something new.
-    fn take(&self, envelope: &[u8]) -> Result<(PeerId, Entered), Refused> {
+    fn take(&self, envelope: &[u8], by: Option<PeerId>) -> Result<(PeerId, Entered), Refused> {
         let now = self.0.config.clock.now();
         let signed = Signed::verify(envelope, &self.0.config.pool, now)?;
         let acquaintance = acquaintance(&signed.record);
         let peer = signed.record.peer;
         let mut state = self.state();
-        let entered = state.book.enter(signed, now);
+        let entered = state.book.enter(signed, by, now);
         if matches!(entered, Entered::New | Entered::Newer) {
             state.unwritten = true;
             drop(state);

@@ -14,7 +14,14 @@ const BOOK_MAX: usize = 200;
 #[derive(Debug)]
 pub struct Book {
     me: PeerId,
-    records: BTreeMap<PeerId, Signed>,
+    records: BTreeMap<PeerId, Noted>,
+}
+
+/// A record, and which peer told us of it; `None`: a file.
+#[derive(Debug)]
+struct Noted {
+    signed: Signed,
+    by: Option<PeerId>,
 }
 
 /// What became of a record.
@@ -41,13 +48,16 @@ impl Book {
         }
     }
 
-    /// Enters a verified record. When the book is full, the one that expires first goes.
-    pub fn enter(&mut self, signed: Signed, now: Timestamp) -> Entered {
+    /// Enters a verified record that `by` told us of, or a file. When the book is full, whoever told us of most loses
+    /// the one that expires first: records are free to make, and one peer's must not drive out everybody else's.
+    pub fn enter(&mut self, signed: Signed, by: Option<PeerId>, now: Timestamp) -> Entered {
         let record = &signed.record;
         if record.peer == self.me {
             return Entered::Ourselves;
         }
-        let entered = match self.records.get(&record.peer) {
+        let known = self.records.get(&record.peer);
+        let by = known.map_or(by, |known| known.by);
+        let entered = match known.map(|known| &known.signed) {
             Some(old) if old.record.issued >= record.issued && old.record.expires > now => {
                 return Entered::Known;
             }
@@ -55,27 +65,45 @@ impl Book {
             None => Entered::New,
         };
         if entered == Entered::New && self.records.len() >= BOOK_MAX {
-            let ends = |signed: &Signed| signed.record.expires;
-            let first = self.records.values().min_by_key(|signed| ends(signed));
-            match first.map(|first| (first.record.peer, ends(first))) {
-                Some((peer, end)) if end < record.expires => self.records.remove(&peer),
-                _ => return Entered::NoRoom,
+            match self.least(by, record.expires) {
+                Some(peer) => self.records.remove(&peer),
+                None => return Entered::NoRoom,
             };
         }
-        self.records.insert(record.peer, signed);
+        self.records.insert(record.peer, Noted { signed, by });
         entered
+    }
+
+    /// Who makes room for a record that `by` told us of and that ends at `end`.
+    fn least(&self, by: Option<PeerId>, end: Timestamp) -> Option<PeerId> {
+        let mut told: BTreeMap<Option<PeerId>, usize> = BTreeMap::from([(by, 0)]);
+        for noted in self.records.values() {
+            *told.entry(noted.by).or_default() += 1;
+        }
+        // Among those who told us of as much, whoever tells us now.
+        let (most, _) = told
+            .iter()
+            .max_by_key(|(teller, count)| (**count, **teller == by))?;
+        let theirs = self.records.values().filter(|noted| noted.by == *most);
+        let first = theirs.min_by_key(|noted| noted.signed.record.expires)?;
+        let record = &first.signed.record;
+        (*most != by || record.expires < end).then_some(record.peer)
     }
 
     /// The records that hold at `now`, in the order of their peers.
     pub fn valid(&self, now: Timestamp) -> impl Iterator<Item = &Signed> {
         let holds = move |signed: &&Signed| signed.record.expires > now;
-        self.records.values().filter(holds)
+        self.records
+            .values()
+            .map(|noted| &noted.signed)
+            .filter(holds)
     }
 
     /// Forgets the records that do not hold any more; whether there were any.
     pub fn forget_expired(&mut self, now: Timestamp) -> bool {
         let before = self.records.len();
-        self.records.retain(|_, signed| signed.record.expires > now);
+        self.records
+            .retain(|_, noted| noted.signed.record.expires > now);
         self.records.len() < before
     }
 }
@@ -107,11 +135,11 @@ mod tests {
     #[test]
     fn the_newest_record_of_each_peer_is_kept_and_none_of_our_own() {
         let mut book = Book::new(identity(0).peer_id());
-        assert_eq!(book.enter(signed(0, 0), NOW), Entered::Ourselves);
-        assert_eq!(book.enter(signed(1, 5), NOW), Entered::New);
-        assert_eq!(book.enter(signed(1, 5), NOW), Entered::Known);
-        assert_eq!(book.enter(signed(1, 4), NOW), Entered::Known);
-        assert_eq!(book.enter(signed(1, 6), NOW), Entered::Newer);
+        assert_eq!(book.enter(signed(0, 0), None, NOW), Entered::Ourselves);
+        assert_eq!(book.enter(signed(1, 5), None, NOW), Entered::New);
+        assert_eq!(book.enter(signed(1, 5), None, NOW), Entered::Known);
+        assert_eq!(book.enter(signed(1, 4), None, NOW), Entered::Known);
+        assert_eq!(book.enter(signed(1, 6), None, NOW), Entered::Newer);
         assert_eq!(book.valid(NOW).count(), 1);
         let later = signed(1, 6).record.expires;
         assert_eq!(book.valid(later).count(), 0);
@@ -122,15 +150,43 @@ mod tests {
     fn a_full_book_keeps_what_holds_longest() {
         let mut book = Book::new(identity(0).peer_id());
         for seed in 1..=200 {
-            assert_eq!(book.enter(signed(seed, u64::from(seed)), NOW), Entered::New);
+            assert_eq!(
+                book.enter(signed(seed, u64::from(seed)), None, NOW),
+                Entered::New
+            );
         }
-        assert_eq!(book.enter(signed(300, 0), NOW), Entered::NoRoom);
-        assert_eq!(book.enter(signed(301, 500), NOW), Entered::New);
+        assert_eq!(book.enter(signed(300, 0), None, NOW), Entered::NoRoom);
+        assert_eq!(book.enter(signed(301, 500), None, NOW), Entered::New);
         let has = |seed| {
             let peer = identity(seed).peer_id();
             book.valid(NOW).any(|signed| signed.record.peer == peer)
         };
         assert!(!has(1) && has(2) && has(200) && has(301) && !has(300));
         assert_eq!(book.valid(NOW).count(), BOOK_MAX);
+    }
+
+    #[test]
+    fn one_peer_cannot_drive_out_whom_others_told_us_of() {
+        let mut book = Book::new(identity(0).peer_id());
+        let (liar, friend) = (identity(900).peer_id(), identity(901).peer_id());
+        for seed in 1..=20 {
+            book.enter(signed(seed, 0), Some(friend), NOW);
+        }
+        // All of the liar's hold longer than any honest one.
+        for seed in 100..400 {
+            book.enter(signed(seed, 5000), Some(liar), NOW);
+        }
+        let has = |book: &Book, seed| {
+            let peer = identity(seed).peer_id();
+            book.valid(NOW).any(|signed| signed.record.peer == peer)
+        };
+        assert!((1..=20).all(|seed| has(&book, seed)));
+        assert_eq!(book.valid(NOW).count(), BOOK_MAX);
+        assert_eq!(
+            book.enter(signed(21, 0), Some(friend), NOW),
+            Entered::New,
+            "there is room for honest ones"
+        );
+        assert!(has(&book, 21) && book.valid(NOW).count() == BOOK_MAX);
     }
 }

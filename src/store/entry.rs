@@ -74,6 +74,9 @@ pub struct Proof {
     pub asked_at: u64,
     /// The time.
     pub at: Timestamp,
+    /// Whether only a peer says so: what whoever trusts the swarm may be shown, and nobody else. It is written nowhere, told to
+    /// nobody, and ends with GitHub's own word about the body.
+    pub hearsay: bool,
 }
 
 /// How GitHub makes the validator of a body.
@@ -129,6 +132,17 @@ impl Entry {
     /// public) is kept; beyond [`VARIANTS_MAX`] the one validated longest ago goes, and its grants.
     #[must_use]
     pub fn with_variant(mut self, mut variant: Variant) -> Self {
+        if variant.is_hearsay() {
+            // It drives out what else is hearsay, and nothing that GitHub said.
+            self.variants.retain(|held| !held.is_hearsay());
+            let is_known = self.variant(variant.digest).is_some();
+            if is_known || self.variants.len() >= VARIANTS_MAX {
+                return self;
+            }
+        } else {
+            self.variants
+                .retain(|held| held.digest != variant.digest || !held.is_hearsay());
+        }
         if let Some(at) = self
             .variants
             .iter()
@@ -186,11 +200,13 @@ impl Entry {
         // From the latest on, so that what is older only adds to what is known of the same. Beyond the
         // numbers of the questions, the order only has to be the same whoever is merged into whom.
         let mut variants = [self.variants, other.variants].concat();
-        variants.sort_by_key(|variant| Reverse(variant.order()));
+        // What peers say comes last, and only where there is room.
+        variants.sort_by_key(|variant| (variant.is_hearsay(), Reverse(variant.order())));
         for older in variants {
             let same = |held: &&mut Arc<Variant>| held.digest == older.digest;
             if let Some(held) = merged.variants.iter_mut().find(same) {
-                if older.kinds & !held.kinds != 0 || older.public > held.public {
+                let is_news = older.kinds & !held.kinds != 0 || older.public > held.public;
+                if is_news && !older.is_hearsay() {
                     Arc::make_mut(held).add(&older);
                 }
             } else if merged.variants.len() < VARIANTS_MAX {
@@ -251,6 +267,11 @@ impl Grant {
 }
 
 impl Variant {
+    /// Whether all that is known of it is what a peer said: GitHub has not shown it to anybody here.
+    pub fn is_hearsay(&self) -> bool {
+        self.public.is_some_and(|proof| proof.hearsay)
+    }
+
     /// What tells which of two answers is later.
     fn order(&self) -> impl Ord + use<> {
         (
@@ -299,6 +320,7 @@ mod tests {
             public: (kinds == 1).then_some(Proof {
                 asked_at,
                 at: Timestamp::from_millis(asked_at),
+                hearsay: false,
             }),
             was_public: false,
         }
@@ -381,6 +403,46 @@ mod tests {
             prop_assert!(merged.variants.len() <= VARIANTS_MAX);
             prop_assert!(merged.grants.len() <= GRANTS_MAX);
         }
+    }
+
+    #[test]
+    fn a_peers_word_drives_out_nothing_of_githubs_and_ends_with_it() {
+        let told = |body| {
+            let mut told = variant(body, 99, 1);
+            told.public = told.public.map(|proof| Proof {
+                hearsay: true,
+                ..proof
+            });
+            told
+        };
+        let full = (1..=4).fold(Entry::default(), |entry, body| {
+            let entry = entry.with_variant(variant(body, body.into(), 2));
+            entry.with_grant(grant(body, body, body.into()))
+        });
+        let bodies = |entry: &Entry| -> Vec<_> {
+            let variants = entry.variants.iter();
+            variants
+                .map(|held| (held.body[0], held.is_hearsay()))
+                .collect()
+        };
+        let github = [(4, false), (3, false), (2, false), (1, false)];
+        for body in [1, 9] {
+            let after = full.clone().with_variant(told(body));
+            assert_eq!((bodies(&after), after.grants.len()), (github.into(), 4));
+        }
+        let of = |variant| Entry::default().with_variant(variant);
+        let one = of(variant(1, 1, 2)).with_variant(told(8));
+        let one = one.with_variant(told(9));
+        assert_eq!(bodies(&one), [(9, true), (1, false)]);
+        for merged in [full.clone().merge(of(told(9))), of(told(9)).merge(full)] {
+            assert_eq!(bodies(&merged), github);
+        }
+        let confirmed = one.with_variant(variant(9, 5, 2));
+        assert_eq!(bodies(&confirmed), [(9, false), (1, false)]);
+        assert_eq!(confirmed.variants[0].public, None);
+        assert_eq!(confirmed.variants[0].kinds, 2);
+        let merged = of(told(9)).merge(of(variant(9, 5, 2)));
+        assert_eq!(bodies(&merged), [(9, false)]);
     }
 
     #[test]

@@ -37,8 +37,8 @@ pub enum Act {
     Bytes(usize),
     /// An entry for us to hold.
     Store,
-    /// Writes that it tells us of.
-    Invalidate,
+    /// So many writes that it tells us of.
+    Invalidate(usize),
     /// A message to everybody.
     Announce,
 }
@@ -63,7 +63,7 @@ pub struct Limits {
     pub bytes: Rate,
     /// Entries to hold.
     pub stores: Rate,
-    /// Messages that tell of writes.
+    /// Writes that it tells of.
     pub invalidations: Rate,
     /// Messages to everybody.
     pub announcements: Rate,
@@ -81,9 +81,10 @@ impl Default for Limits {
             // Six of the longest bodies at once.
             bytes: rate(f64::from(64 << 20), f64::from(16 << 20)),
             stores: rate(2048.0, 200.0),
-            // GitHub takes 80 writes a minute from one user (its secondary limit), each is told twice, and a
-            // daemon may have some users.
-            invalidations: rate(512.0, 10.0),
+            // GitHub takes 80 writes a minute from one user (its secondary limit), each is told twice and under some names,
+            // and a daemon may have some users. Counted by the write, not by the message, which holds up to 64: each is a record in
+            // the log of our host.
+            invalidations: rate(1024.0, 20.0),
             announcements: rate(2048.0, 200.0),
             dropped: Duration::from_mins(10),
         }
@@ -162,13 +163,17 @@ impl Conduct {
         }
         #[expect(
             clippy::cast_precision_loss,
-            reason = "a message is far below 2^52 bytes"
+            reason = "a message is far below 2^52 bytes, and so are its writes"
         )]
         let (bucket, amount, offence) = match act {
             Act::Question => (&mut state.questions, 1.0, Offence::QuestionFlood),
             Act::Bytes(bytes) => (&mut state.bytes, bytes as f64, Offence::ByteFlood),
             Act::Store => (&mut state.stores, 1.0, Offence::StoreFlood),
-            Act::Invalidate => (&mut state.invalidations, 1.0, Offence::InvalidationFlood),
+            Act::Invalidate(writes) => (
+                &mut state.invalidations,
+                writes as f64,
+                Offence::InvalidationFlood,
+            ),
             Act::Announce => (&mut state.announcements, 1.0, Offence::AnnouncementFlood),
         };
         if bucket.take(amount, now) {

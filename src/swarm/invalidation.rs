@@ -306,8 +306,10 @@ async fn greet(shared: Arc<Shared>, peer: PeerId) {
     let answer = timeout(shared.config.times.contact, shared.ask(peer, question)).await;
     match answer {
         Ok(Ok(Answer::Greeted { position, missed })) => {
+            let count = missed.as_ref().map_or(1, Vec::len);
             let verdict = contacts.with(|book, _| book.caught_up(peer, position, missed));
             if inbound::catch_up(&shared, verdict).await {
+                inbound::is_heeded(&shared, peer, count).await;
                 contacts.with(|book, _| book.greeted(peer, connection, asked, position));
             } else {
                 contacts.with(|book, _| book.unanswered(peer, connection, false));

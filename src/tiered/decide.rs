@@ -156,6 +156,8 @@ pub(super) fn stale_on_error(
         ..*known
     };
     shown(entry, entry.grant(asker.credential), asker, &known, now)
+        // A peer's word is enough for what is fresh, not for an hour.
+        .filter(|(variant, grant)| grant.is_some() || !variant.is_hearsay())
         // An error is better than the past of a write that the caller saw answered.
         .filter(|(variant, grant)| {
             Proven::to(variant, *grant, known.operation).asked_at >= known.floor
@@ -585,6 +587,7 @@ mod tests {
             public: Some(Proof {
                 asked_at: 10,
                 at: ago(3),
+                hearsay: false,
             }),
             ..body("labels", ago(3))
         };

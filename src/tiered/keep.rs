@@ -145,6 +145,10 @@ impl Inner {
             .and_then(|entry| entry.grant(caller.id))
             .filter(|receipt| receipt.digest == variant.digest);
         let mut confirmed = Variant::clone(variant);
+        if variant.is_hearsay() {
+            // GitHub has said that it is current, not that anybody may see it.
+            (confirmed.kinds, confirmed.public) = (0, None);
+        }
         confirmed.validated_at = asked.at;
         confirmed.asked_at = asked.event;
         confirmed.kinds |= caller.kind.bit();
@@ -341,6 +345,7 @@ fn shown_to_anybody(caller: &Caller, asked: Asked) -> Option<Proof> {
     caller.id.is_anonymous().then_some(Proof {
         asked_at: asked.event,
         at: asked.at,
+        hearsay: false,
     })
 }
 

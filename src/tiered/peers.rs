@@ -210,7 +210,9 @@ impl Tiered {
         let entry = inner.memory.peek(&offer.key);
         let own = entry.as_ref().and_then(|entry| entry.variant(digest));
         let proved_at = now.minus(from.age_now().max(offer.age));
-        if own.is_some_and(|own| own.kinds != 0 && own.validated_at >= proved_at) {
+        if own
+            .is_some_and(|own| own.kinds != 0 && !own.is_hearsay() && own.validated_at >= proved_at)
+        {
             return;
         }
         // A copy of its own: what came is a piece of a larger message, which would stay as long.

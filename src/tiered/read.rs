@@ -264,7 +264,7 @@ impl Read {
     /// `variant`, without what only its maker says of it. What nobody here received or proved was imported: its
     /// end may have been judged for another page size, and whether anybody may read it is GitHub's word.
     fn as_asked(&self, variant: &Arc<Variant>) -> Arc<Variant> {
-        if variant.kinds != 0 {
+        if variant.kinds != 0 && !variant.is_hearsay() {
             return Arc::clone(variant);
         }
         let has_next = variant.links.as_ref().is_some_and(|links| links.has_next());

@@ -1,6 +1,8 @@
 //! How far the answers of an operation may travel: which of them other machines may be given at all.
 
 use super::Operation;
+use crate::api::key::canonical_target;
+use crate::api::path::Path;
 
 /// Whom answers of an operation may be given to beyond this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +79,85 @@ impl Operation {
     }
 }
 
+impl Reach {
+    /// Whom this very answer may be given to: what its target or its body says beyond what all readers are shown stays here.
+    pub fn of(operation: Operation, target: &str, body: &[u8]) -> Self {
+        let reach = operation.reach();
+        if reach == Self::Repository && is_for_some(operation, target, body) {
+            return Self::WhenPublic;
+        }
+        reach
+    }
+}
+
+/// Whether some readers of a repository are shown more of this than others.
+fn is_for_some(operation: Operation, target: &str, body: &[u8]) -> bool {
+    // What its administrators are shown of how it is secured.
+    const SECURITY: &[u8] = br#""security_and_analysis""#;
+    match operation {
+        Operation::GetRepoInfo => body.windows(SECURITY.len()).any(|word| word == SECURITY),
+        Operation::Pulls | Operation::Issues => {
+            let target = canonical_target(target);
+            Path::of(&target).is_some_and(|path| {
+                path.segments().iter().any(|segment| {
+                    matches!(
+                        *segment,
+                        // A review that is not submitted yet is shown to its author alone.
+                        "reviews"
+                            // These tell of other repositories what the reader may know of them.
+                            | "timeline"
+                            | "events"
+                            | "sub_issues"
+                            | "parent"
+                            | "dependencies"
+                            // From where something is imported, which may be a URL with a password.
+                            | "import"
+                    )
+                })
+            })
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_some_readers_alone_are_shown_does_not_travel_for_all() {
+        for (target, body, reach) in [
+            ("/repos/o/r/pulls/1", "{}", Reach::Repository),
+            ("/repos/o/r/pulls/1/comments", "[]", Reach::Repository),
+            ("/repos/o/r/pulls/1/reviews", "[]", Reach::WhenPublic),
+            (
+                "/repos/o/r/pulls/1/reviews/2/comments",
+                "[]",
+                Reach::WhenPublic,
+            ),
+            (
+                "/repositories/7/pulls/1/reviews?page=2",
+                "[]",
+                Reach::WhenPublic,
+            ),
+            ("/repos/o/r/pulls/1/%72eviews", "[]", Reach::WhenPublic),
+            ("/repos/o/r/issues", "[]", Reach::Repository),
+            ("/repos/o/r/issues/1/timeline", "[]", Reach::WhenPublic),
+            ("/repos/o/r/issues/1/sub_issues", "[]", Reach::WhenPublic),
+            ("/repos/o/r/import", "{}", Reach::WhenPublic),
+            ("/repos/o/r", r#"{"id":1}"#, Reach::Repository),
+            (
+                "/repos/o/r",
+                r#"{"id":1,"security_and_analysis":{}}"#,
+                Reach::WhenPublic,
+            ),
+            ("/repos/o/r/hooks", "[]", Reach::Nobody),
+        ] {
+            let operation = Operation::of(true, target);
+            let found = Reach::of(operation, target, body.as_bytes());
+            assert_eq!(found, reach, "{target}");
+        }
+    }
 
     #[test]
     fn what_not_every_reader_of_a_repository_may_read_does_not_travel_for_it() {

@@ -41,10 +41,15 @@ const MAX_PER_PAGE: usize = 100;
 /// Looks at the end of a list: `target` is what was asked (path and query), `has_next` whether its
 /// `Link` has a next page.
 ///
-/// A list is an array, or an object with `total_count` and one array.
+/// A list is an array, or an object with `total_count` and one array. A commit and a comparison are objects whose files
+/// and commits are paged all the same.
 pub fn tail(target: &str, body: &[u8], has_next: bool) -> Tail {
     let Some(list) = List::of(body) else {
-        return Tail::NotAList;
+        return if !has_next && may_be_cut(target, body) {
+            Tail::Full { probe: None }
+        } else {
+            Tail::NotAList
+        };
     };
     if has_next {
         return Tail::HasNext;
@@ -63,6 +68,32 @@ pub fn tail(target: &str, body: &[u8], has_next: bool) -> Tail {
         return Tail::Full { probe: None };
     }
     Tail::Partial
+}
+
+/// Commits or files of which GitHub shows so many at least before it pages an object that holds them.
+const LONG_PART: usize = 250;
+
+/// Whether a commit or a comparison holds as many files or commits as one page does.
+fn may_be_cut(target: &str, body: &[u8]) -> bool {
+    let target = canonical_target(target);
+    let path = Path::of(&target);
+    let is_paged = match path.as_ref().map(Path::segments) {
+        Some(["repos", _, _, rest @ ..] | ["repositories", _, rest @ ..]) => {
+            matches!(rest, ["compare", ..] | ["commits", _, ..])
+        }
+        _ => false,
+    };
+    if !is_paged {
+        return false;
+    }
+    let asks = |name| parameter(&target, name).is_some();
+    let page = if asks("page") || asks("per_page") {
+        per_page(&target)
+    } else {
+        LONG_PART
+    };
+    let mut parts = json::members(body).filter(|member| member.value.first() == Some(&b'['));
+    parts.any(|part| json::count_items(part.value).is_some_and(|items| items >= page))
 }
 
 /// A list in a body.
@@ -202,6 +233,35 @@ mod tests {
         }
         assert_eq!(tail("/x", &array(30), true), Tail::HasNext);
         assert_eq!(tail("/x", &array(3), true), Tail::HasNext);
+    }
+
+    #[test]
+    fn the_files_of_a_commit_may_go_on_without_a_list_around_them() {
+        let body = |files: usize, commits: usize| {
+            let part = |many: usize| vec!["{}"; many].join(",");
+            format!(
+                r#"{{"sha":"x","files":[{}],"commits":[{}]}}"#,
+                part(files),
+                part(commits)
+            )
+        };
+        let full = Tail::Full { probe: None };
+        for (target, files, commits, expected) in [
+            ("/repos/o/r/commits/main", 300, 0, &full),
+            ("/repos/o/r/commits/main", 249, 0, &Tail::NotAList),
+            ("/repos/o/r/commits/main?page=2", 30, 0, &full),
+            ("/repos/o/r/compare/a...b", 300, 40, &full),
+            ("/repos/o/r/compare/a...b", 20, 250, &full),
+            ("/repositories/7/compare/a...b?per_page=5", 2, 5, &full),
+            ("/repos/o/r/compare/a...b?per_page=5", 2, 4, &Tail::NotAList),
+            ("/repos/o/r/check-runs/1", 300, 300, &Tail::NotAList),
+        ] {
+            let body = body(files, commits);
+            assert_eq!(&tail(target, body.as_bytes(), false), expected, "{target}");
+        }
+        let long = body(300, 0);
+        let shown = tail("/repos/o/r/commits/main", long.as_bytes(), true);
+        assert_eq!(shown, Tail::NotAList, "its link is part of the answer");
     }
 
     #[test]

@@ -133,7 +133,7 @@ prop_compose! {
             validated_at: Timestamp::from_millis(validated_at),
             asked_at,
             kinds,
-            public: public.map(|(asked_at, at)| Proof { asked_at, at: Timestamp::from_millis(at) }),
+            public: public.map(|(asked_at, at)| Proof { asked_at, at: Timestamp::from_millis(at), hearsay: false }),
             was_public,
         }
     }
@@ -243,6 +243,22 @@ proptest! {
     fn nothing_makes_it_panic(record in vec(any::<u8>(), 0..300)) {
         prop_assert!(decoded(&record, &HashMap::new()).is_err());
     }
+}
+
+#[test]
+fn a_peers_word_is_not_written() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut body = variant().new_tree(&mut runner).unwrap().current();
+    let slot =
+        |body: &Variant| Slot::Answers(Arc::new(Entry::default().with_variant(body.clone())));
+    assert!(encoded(&slot(&body)).is_some());
+    body.public = Some(Proof {
+        asked_at: 1,
+        at: Timestamp::from_secs(1),
+        hearsay: true,
+    });
+    assert!(encoded(&slot(&body)).is_none());
 }
 
 #[test]

@@ -102,11 +102,12 @@ pub(super) struct Value<'a> {
 
 /// What may be written of `entry`. `None` when no body of it may.
 pub(super) fn entry<'a>(entry: &'a Entry, packer: &mut Packer<'_>) -> Option<Slot<'a>> {
-    // What is in the others expires and is somebody's: it stays in memory.
+    // What is in the others expires and is somebody's, or is a peer's word alone: it stays in memory. Other daemons of this
+    // host may trust GitHub alone.
     let written: Vec<_> = entry
         .variants
         .iter()
-        .filter(|variant| variant.shareable == Shareable::Everyone)
+        .filter(|variant| variant.shareable == Shareable::Everyone && !variant.is_hearsay())
         .collect();
     if written.is_empty() {
         return None;
@@ -299,6 +300,7 @@ impl Variant<'_> {
             public: self.public.map(|(asked_at, at)| store::Proof {
                 asked_at,
                 at: Timestamp::from_millis(at),
+                hearsay: false,
             }),
             was_public: self.was_public,
         }

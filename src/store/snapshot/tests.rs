@@ -47,6 +47,7 @@ fn variant(target: &str, body: &str) -> Variant {
         public: Some(Proof {
             asked_at: 17,
             at: NOW,
+            hearsay: false,
         }),
         was_public: true,
     }

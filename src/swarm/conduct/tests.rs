@@ -76,12 +76,22 @@ fn floods_are_refused_and_then_dropped_by_name() {
 #[test]
 fn too_many_writes_are_never_half_heard() {
     let (mut conduct, peer, now) = (conduct(), PeerId::random(), Instant::now());
-    let verdicts: Vec<_> = (0..1000)
-        .map(|_| conduct.judge(peer, Act::Invalidate, now))
+    let verdicts: Vec<_> = (0..2000)
+        .map(|_| conduct.judge(peer, Act::Invalidate(1), now))
         .collect();
     assert!(!verdicts.contains(&Verdict::Busy));
     let last = Verdict::Drop(Offence::InvalidationFlood);
     assert_eq!(verdicts.last(), Some(&last));
+}
+
+#[test]
+fn writes_are_counted_not_the_messages_that_tell_of_them() {
+    let (mut conduct, peer, now) = (conduct(), PeerId::random(), Instant::now());
+    let verdicts = (0..100).map(|_| conduct.judge(peer, Act::Invalidate(64), now));
+    let allowed = verdicts
+        .take_while(|verdict| *verdict == Verdict::Allow)
+        .count();
+    assert_eq!(allowed, 16);
 }
 
 #[test]
@@ -109,7 +119,10 @@ fn a_busy_fleet_of_honest_runners_is_never_refused() {
                 assert_eq!(conduct.judge(*peer, act, now), Verdict::Allow);
             }
             if second % 10 == 0 {
-                assert_eq!(conduct.judge(*peer, Act::Invalidate, now), Verdict::Allow);
+                assert_eq!(
+                    conduct.judge(*peer, Act::Invalidate(1), now),
+                    Verdict::Allow
+                );
             }
         }
     }

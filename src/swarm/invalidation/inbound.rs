@@ -51,9 +51,7 @@ pub(in crate::swarm) async fn told(
     if shared.is_dropped(&from.id) {
         return Answer::Busy;
     }
-    if !shared.allows(from.id, Act::Invalidate) {
-        // What it writes is no longer listened to, so everything of it may be the past.
-        everything(shared, "flood").await;
+    if !is_heeded(shared, from.id, 1).await {
         return Answer::Busy;
     }
     let contacts = &shared.contacts;
@@ -69,7 +67,18 @@ pub(in crate::swarm) async fn told(
         return Answer::Busy;
     }
     contacts.with(|book, _| book.applied(from.id, position));
+    is_heeded(shared, from.id, count.saturating_sub(1)).await;
     Answer::Ack
+}
+
+/// Counts writes that `peer` tells of. Whoever tells of more than anybody makes is no longer listened to, so everything may be the
+/// past. Those of one message are counted when they have taken effect: until then it may come again and again.
+pub(super) async fn is_heeded(shared: &Shared, peer: PeerId, writes: usize) -> bool {
+    if writes == 0 || shared.allows(peer, Act::Invalidate(writes)) {
+        return true;
+    }
+    everything(shared, "flood").await;
+    false
 }
 
 /// A write of `author` that came through others. Only if it is the next one: otherwise `author` itself says what is
@@ -104,6 +113,7 @@ pub(super) async fn passed_on(
     if next && these(shared, stale).await {
         shared.count("invalidations-through-others");
         contacts.with(|book, _| book.applied(author, position));
+        is_heeded(shared, author, count).await;
     }
 }
 

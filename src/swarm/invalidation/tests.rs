@@ -203,7 +203,7 @@ async fn too_many_writes_make_everything_stale_and_end_the_contact() {
     );
     let shared = Arc::clone(&reader.shared);
     let flood = tokio::spawn(async move {
-        for sequence in 0..1_000 {
+        for sequence in 0..2_000 {
             told(&shared, &from, Position { epoch: 1, sequence }, app()).await;
         }
     });

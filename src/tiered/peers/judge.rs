@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reason::Reason;
+use crate::http_cache::{CacheControl, Freshness, Validity, freshness};
 use crate::secret::TokenKind;
 use crate::store::{Scheme, Variant};
 use crate::swarm::Audience;
@@ -38,6 +39,8 @@ pub(in crate::tiered) struct Circumstances<'a> {
     pub(in crate::tiered) known: &'a Known,
     /// The last write that may show in the answer.
     pub(in crate::tiered) floor: Floor,
+    /// What the request says of how old an answer may be.
+    pub(in crate::tiered) wishes: &'a CacheControl,
     /// The caller's kind.
     pub(in crate::tiered) kind: TokenKind,
     /// Others may be writing without our hearing of it.
@@ -129,10 +132,14 @@ fn may_be_shown(candidate: &Variant, told: Told, at: &Circumstances<'_>) -> Opti
         lifetime
     };
     // No proof that something is public is good for longer than a grant.
-    let left = lifetime
-        .min(at.known.grant_ttl)
-        .checked_sub(at.now.since(candidate.validated_at))?;
-    (!left.is_zero()).then_some(left)
+    let told = Validity {
+        validated_at: candidate.validated_at,
+        lifetime: lifetime.min(at.known.grant_ttl),
+    };
+    match freshness::judge(told, at.wishes, at.now) {
+        Freshness::Fresh(left) => Some(left),
+        Freshness::Stale(_) => None,
+    }
 }
 
 #[cfg(test)]

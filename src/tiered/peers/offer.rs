@@ -35,6 +35,8 @@ pub(in crate::tiered) struct About {
     pub(in crate::tiered) host: Box<str>,
     pub(in crate::tiered) operation: Operation,
     pub(in crate::tiered) namespace: Namespace,
+    /// Path and query.
+    pub(in crate::tiered) target: Box<str>,
 }
 
 impl About {
@@ -46,6 +48,7 @@ impl About {
             host: host.into(),
             operation: Operation::parse(entry.operation)?,
             namespace: Namespace::of(target),
+            target: target.into(),
         })
     }
 }
@@ -68,7 +71,7 @@ pub(in crate::tiered) struct Terms {
 
 /// Who beyond this machine may be given a body, and whether it may pass for fresh there; `None`: nobody.
 fn audience(about: &About, variant: &Variant, terms: &Terms) -> Option<(Audience, bool)> {
-    let is_ours = variant.kinds != 0;
+    let is_ours = variant.kinds != 0 && !variant.is_hearsay();
     // What was made for one caller travels to nobody, nor does what GitHub has not said to us.
     if variant.shareable != Shareable::Everyone || !is_ours {
         return None;
@@ -78,7 +81,7 @@ fn audience(about: &About, variant: &Variant, terms: &Terms) -> Option<(Audience
     // Nobody can ask GitHub about another form of validator, so it is of use only where a member's word is enough.
     let is_provable = matches!(variant.scheme, Scheme::Hashed(_));
     let is_of_repository = matches!(about.namespace, Namespace::Repo(_) | Namespace::RepoId(_));
-    let reach = about.operation.reach();
+    let reach = Reach::of(about.operation, &about.target, &variant.body);
     if reach == Reach::Nobody || !(is_provable || terms.trust == Trust::Swarm) {
         return None;
     }

@@ -12,7 +12,7 @@ use crate::swarm::{Found, Lease, Nothing, Offer, Source};
 use crate::tiered::decide::{Candidate, Validator};
 use crate::tiered::keep::describe;
 use crate::tiered::peers::{self, Answered, Asked, Circumstances, Own, Peers, Reason, Told, Use};
-use crate::tiered::{Answer, Trust};
+use crate::tiered::{Answer, Trust, request_control};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -178,9 +178,11 @@ impl Read {
         let facts = self.facts(now);
         let kind = self.request.caller.kind;
         let floor = inner.epochs.floor(namespace, now);
+        let wishes = request_control(&self.request.head().fields);
         let at = Circumstances {
             known: &facts.known,
             floor,
+            wishes: &wishes,
             kind,
             out_of_contact: inner.is_out_of_contact(),
             was_refused: facts.asker.revoked_before > floor.event,
@@ -219,6 +221,7 @@ impl Read {
         let proof = Proof {
             asked_at: event,
             at: candidate.validated_at,
+            hearsay: true,
         };
         let variant = Variant {
             asked_at: event,

@@ -51,6 +51,20 @@ async fn a_public_answer_is_served_without_a_question() {
 }
 
 #[tokio::test]
+async fn who_wants_a_younger_answer_is_not_shown_a_peers() {
+    let houses = with_a_public_list().await;
+    houses[0].wait(Duration::from_secs(10));
+    let other = token(&houses[1]);
+    let young = [("cache-control", "max-age=5")];
+    let reply = houses[1]
+        .send(Method::GET, Some(&other), LABELS, &young, "")
+        .await;
+    assert!(!reply.is_hit(), "{}", reply.cache());
+    let any = houses[1].get(&token(&houses[1]), LABELS).await;
+    assert_eq!(any.status, 200);
+}
+
+#[tokio::test]
 async fn once_it_is_no_longer_fresh_github_is_asked() {
     let houses = with_a_public_list().await;
     houses[0].wait(Duration::from_secs(61));

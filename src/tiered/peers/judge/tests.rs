@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
@@ -16,6 +16,7 @@ const HASHED: Scheme = Scheme::Hashed(Vary {
     cookie: true,
 });
 const KIND: TokenKind = TokenKind::Installation;
+static ANYTHING: LazyLock<CacheControl> = LazyLock::new(CacheControl::default);
 
 fn ago(seconds: u64) -> Timestamp {
     NOW.minus(Duration::from_secs(seconds))
@@ -61,12 +62,32 @@ fn quiet(known: &Known, trust: Trust) -> Circumstances<'_> {
             at: Timestamp::EPOCH,
             settling: false,
         },
+        wishes: &ANYTHING,
         kind: KIND,
         out_of_contact: false,
         was_refused: false,
         refuted_before: false,
         trust,
         now: NOW,
+    }
+}
+
+#[test]
+fn a_members_word_is_no_younger_than_the_caller_wants_it() {
+    let known = known();
+    let wants = |value: &str| CacheControl::parse([value.as_bytes()].into_iter());
+    for (wishes, shown) in [
+        ("max-age=20", true),
+        ("max-age=19", false),
+        ("max-age=0", false),
+        ("min-fresh=41", false),
+    ] {
+        let at = Circumstances {
+            wishes: &wants(wishes),
+            ..quiet(&known, Trust::Swarm)
+        };
+        let is_shown = matches!(judge(&body(20), TOLD, None, &at), Use::Show(_));
+        assert_eq!(is_shown, shown, "{wishes}");
     }
 }
 

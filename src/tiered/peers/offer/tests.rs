@@ -34,6 +34,7 @@ fn about(operation: Operation, target: &str) -> About {
         host: "api.github.com".into(),
         operation,
         namespace: Namespace::of(target),
+        target: target.into(),
     }
 }
 
@@ -80,6 +81,40 @@ fn terms() -> Terms {
 fn given(operation: Operation, target: &str, variant: &Variant, terms: Terms) -> Option<Audience> {
     let offer = of(key(), &about(operation, target), variant, &terms);
     offer.map(|offer| offer.audience)
+}
+
+#[test]
+fn what_a_peer_said_is_passed_on_as_nobodys_own() {
+    let told = Variant {
+        public: Some(crate::store::Proof {
+            asked_at: 5,
+            at: NOW,
+            hearsay: true,
+        }),
+        was_public: true,
+        ..ours()
+    };
+    let issue = "/repos/o/r/issues/1";
+    assert_eq!(given(Operation::Issues, issue, &told, terms()), None);
+}
+
+#[test]
+fn what_an_author_or_an_administrator_alone_is_shown_stays() {
+    let info = Variant {
+        body: Bytes::from_static(br#"{"security_and_analysis":{"secret_scanning":{}}}"#),
+        ..ours()
+    };
+    let reviews = "/repos/o/r/pulls/1/reviews";
+    assert_eq!(given(Operation::Pulls, reviews, &ours(), terms()), None);
+    let at = |variant| given(Operation::GetRepoInfo, "/repos/o/r", variant, terms());
+    assert_eq!(at(&info), None);
+    assert_eq!(at(&ours()), Some(Audience::Repository));
+    let public = Variant {
+        was_public: true,
+        ..ours()
+    };
+    let given = given(Operation::Pulls, reviews, &public, terms());
+    assert_eq!(given, Some(Audience::Public));
 }
 
 #[test]
