@@ -224,6 +224,7 @@ impl Daemon {
             sharing,
             ..
         } = self;
+        let swarm = sharing.as_ref().map(Sharing::client);
         let mut books = Books::new(&tiered, &state, (!announced).then_some(&ready));
         let stopping = stop.subscribe();
         let served = tokio::select! {
@@ -232,6 +233,10 @@ impl Daemon {
             never = books.keep() => match never {},
             never = share(sharing, &tiered, &state, &ready) => match never {},
         };
+        // After the last request, whose write the others are to hear of.
+        if let Some(swarm) = swarm {
+            swarm.leave().await;
+        }
         let last = tiered.snapshot();
         if let Err(error) = state.write_counters(&last) {
             warn!(reason = %files::Chain(&error), "the last counters are not on disk");

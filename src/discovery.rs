@@ -30,8 +30,11 @@ pub use book::{Book, Entered};
 const RENEW: Duration = Duration::from_mins(20);
 /// How often we look whether our addresses changed, and write down whom we know.
 const LOOK: Duration = Duration::from_secs(5);
-/// The same while we have no address: somebody may be waiting for our record.
-const LOOK_AT_FIRST: Duration = Duration::from_millis(200);
+/// The first wait, since somebody may be waiting for our record, and addresses come one by one. Each further one is twice
+/// as long.
+const LOOK_AT_FIRST: Duration = Duration::from_millis(10);
+/// The longest wait for our first address while somebody does wait for our record.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How often the swarm is told again of everybody in the book: who could not be reached may be up by now.
 const TELL_AGAIN: Duration = Duration::from_mins(5);
 /// How long somebody who asks for our record waits until we listen.
@@ -148,6 +151,7 @@ impl Discovery {
         for record in records.iter().take(TOLD.0) {
             if let Err(refused) = self.take(record, Some(by)) {
                 debug!(%by, reason = refused.name(), "a peer told of another; it is not taken");
+                self.0.client.count(refused.counter());
             }
         }
     }
@@ -231,11 +235,13 @@ impl Discovery {
     /// Our record, as soon as we have an address.
     async fn own(&self) -> Result<Signed, NoAddress> {
         let listening = async {
+            let mut wait = LOOK_AT_FIRST;
             loop {
                 if let Some(own) = self.look().await {
                     return own;
                 }
-                tokio::time::sleep(LOOK_AT_FIRST).await;
+                tokio::time::sleep(wait).await;
+                wait = LOOK_AGAIN.min(wait.saturating_mul(2));
             }
         };
         let waited = tokio::time::timeout(PATIENCE, listening).await;
@@ -272,14 +278,16 @@ impl Discovery {
     pub async fn run(&self) -> Infallible {
         let mut trouble = Degraded::default();
         let mut told = tokio::time::Instant::now();
+        let mut wait = LOOK_AT_FIRST;
         loop {
-            let listens = self.look().await.is_some();
+            self.look().await;
             if told.elapsed() >= TELL_AGAIN {
                 told = tokio::time::Instant::now();
                 self.tell();
             }
             self.tidy(&mut trouble);
-            tokio::time::sleep(if listens { LOOK } else { LOOK_AT_FIRST }).await;
+            tokio::time::sleep(wait).await;
+            wait = LOOK.min(wait.saturating_mul(2));
         }
     }
 
@@ -376,8 +384,13 @@ fn is_due(old: Option<&Record>, addresses: &[Multiaddr], now: Timestamp) -> bool
     !same || now.since(old.issued) >= RENEW || old.issued > now
 }
 
-/// Of our addresses those worth telling: not the loopback ones, unless there are no others.
+/// Of our addresses those worth telling: not the loopback ones, unless there are no others, and none that means another
+/// network on every machine (`fe80::`, RFC 4291, section 2.5.6).
 fn reachable(mut addresses: Vec<Multiaddr>) -> Vec<Multiaddr> {
+    addresses.retain(|address| {
+        let first = address.iter().next();
+        !matches!(first, Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local())
+    });
     let is_local = |address: &Multiaddr| match address.iter().next() {
         Some(Protocol::Ip4(ip)) => ip.is_loopback(),
         Some(Protocol::Ip6(ip)) => ip.is_loopback(),

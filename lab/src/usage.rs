@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::limits::Meter;
 
 /// How many requests the log keeps.
-const LOG: usize = 10_000;
+const LOG: usize = 50_000;
 /// How many tokens, buckets or operations are counted apart.
 const APART: usize = 4096;
 

@@ -49,11 +49,26 @@ pub(super) fn start(settings: &Settings, context: &Context<'_>) -> anyhow::Resul
     Ok(())
 }
 
+/// How the targets of the libraries begin that speak with peers.
+const OF_PEERS: [&str; 7] = [
+    "libp2p",
+    "quinn",
+    "yamux",
+    "multistream_select",
+    "hickory",
+    "netlink",
+    "rtnetlink",
+];
+
 /// What the libraries below us say in detail has header fields in it, and so tokens: they are heard from
-/// `info` on, whatever was asked for.
+/// `info` on, whatever was asked for. Those that speak with peers warn of whatever a peer does, and of being alone: we
+/// say ourselves what matters of that, once.
 fn is_harmless(event: &Metadata<'_>) -> bool {
-    let ours = event.target() == "ghswarm" || event.target().starts_with("ghswarm::");
-    ours || *event.level() <= Level::INFO
+    let target = event.target();
+    let ours = target == "ghswarm" || target.starts_with("ghswarm::");
+    let of_peers = OF_PEERS.iter().any(|library| target.starts_with(library));
+    let least = if of_peers { Level::ERROR } else { Level::INFO };
+    ours || *event.level() <= least
 }
 
 /// As a line of the log, which every reader of it understands.

@@ -1,3 +1,5 @@
+use std::slice;
+
 use super::*;
 use crate::swarm::{self, Identity};
 
@@ -102,7 +104,28 @@ fn others_are_told_of_loopback_only_if_there_is_nothing_else() {
     let local = address("/ip4/127.0.0.1/tcp/1");
     let network = address("/ip4/10.0.0.1/tcp/1");
     let both = vec![local.clone(), network.clone()];
-    assert_eq!(reachable(both), [network]);
+    assert_eq!(reachable(both), slice::from_ref(&network));
     assert_eq!(reachable(vec![local.clone()]), [local]);
     assert_eq!(reachable(Vec::new()), Vec::<Multiaddr>::new());
+}
+
+#[test]
+fn others_are_not_told_of_addresses_that_mean_another_network_there() {
+    let of_the_link = address("/ip6/fe80::1ff:fe23:4567:890a/tcp/1");
+    let network = address("/ip6/fd00::1/tcp/1");
+    let both = vec![of_the_link.clone(), network.clone()];
+    assert_eq!(reachable(both), [network]);
+    let local = address("/ip6/::1/tcp/1");
+    let with_local = vec![of_the_link, local.clone()];
+    assert_eq!(reachable(with_local), [local]);
+}
+
+#[tokio::test]
+async fn what_a_peer_tells_and_is_not_taken_is_counted_by_its_reason() {
+    let discovery = discovery(&Clock::manual(NOW), None);
+    let told = [record(1, "c/d"), record(2, "c/d"), b"none".to_vec()];
+    discovery.introduced(identity(3).peer_id(), &told);
+    let reasons = discovery.client().counts().reasons;
+    assert_eq!(reasons.get("record-foreign-pool"), Some(&2));
+    assert_eq!(reasons.get("record-malformed"), Some(&1));
 }

@@ -116,6 +116,26 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// What it is counted under when a peer told us of such a record.
+    pub const fn counter(self) -> &'static str {
+        match self {
+            Self::Oversize => "record-oversize",
+            Self::Malformed => "record-malformed",
+            Self::BadSignature => "record-bad-signature",
+            Self::Version => "record-version",
+            Self::NotItsOwnKey => "record-not-its-own-key",
+            Self::ForeignPool => "record-foreign-pool",
+            Self::Expired => "record-expired",
+            Self::FromTheFuture => "record-from-the-future",
+            Self::TooLongValid => "record-too-long-valid",
+            Self::NoAddress => "record-no-address",
+            Self::TooManyAddresses => "record-too-many-addresses",
+            Self::BadAddress => "record-bad-address",
+        }
+    }
+}
+
 /// The fields as they travel. Numbers, not names: a later version adds, and never changes one.
 #[derive(Encode, Decode)]
 #[cbor(map)]

@@ -25,7 +25,7 @@ use super::wire::{EXCHANGE, KADEMLIA};
 /// Streams of a connection, both directions together. Each may hold a window of 256 KiB.
 const STREAMS: usize = 512;
 /// A question and its answer take no longer: a body of 10 MiB over a slow line, or a wait for a lease.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Connections to one peer: two when both dial at once, on two transports at worst.
 const CONNECTIONS_PER_PEER: u32 = 3;
 /// Dials, and handshakes of strangers, at once.

@@ -90,13 +90,15 @@ impl Book {
             Entry::new(now + wait)
         });
         entry.heard = now;
+        let mut elsewhere = false;
         for address in told.addresses {
-            entry.at(without_name(address));
+            elsewhere |= entry.at(without_name(address));
         }
         if told.ticket.is_some() && told.ticket != entry.ticket {
             entry.ticket = told.ticket;
             entry.refused = None;
-            if !entry.attempts.under_way {
+            // A dial that is under way goes to where it was before, and can take long to find nobody there.
+            if !entry.attempts.under_way || elsewhere {
                 let wait = if me < peer { Duration::ZERO } else { GIVE_WAY };
                 entry.attempts = Attempts::from(now + wait);
             }

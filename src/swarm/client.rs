@@ -23,6 +23,9 @@ use super::wire::offer::Offer;
 use crate::api::Key;
 use crate::digest::Digest;
 
+/// The longest wait for the end of the swarm, which may be doing something else.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// A cheap handle to the swarm.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -273,6 +276,26 @@ impl Client {
     /// What was counted, by name.
     pub fn counts(&self) -> Counts {
         self.shared.counts()
+    }
+
+    /// Counts something about peers by its name.
+    pub fn count(&self, name: &'static str) {
+        self.shared.count(name);
+    }
+
+    /// Says goodbye to every peer and ends the swarm: from then on we are alone. Returns when that is done, or at once if it
+    /// does not run; it takes a second at most.
+    pub async fn leave(&self) {
+        if self.names().is_none() {
+            return;
+        }
+        let (done, gone) = oneshot::channel();
+        let leaving = async {
+            // An error says that it has ended already.
+            let _ = self.shared.commands.send(Command::Leave(done)).await;
+            let _ = gone.await;
+        };
+        let _ = tokio::time::timeout(LEAVING, leaving).await;
     }
 
     async fn query<T: Default>(&self, command: fn(oneshot::Sender<T>) -> Command) -> T {

@@ -43,6 +43,11 @@ const EVENTS_MAX: usize = 1024;
 const COMMANDS_MAX: usize = 4096;
 /// How often it is considered whom to dial.
 const TICK: Duration = Duration::from_millis(500);
+/// The longest that hanging up takes. It is a packet to each peer; none of them has to answer.
+const LEAVING: Duration = Duration::from_millis(500);
+/// How long the packets of QUIC may take from the connection that is over to the socket: they go by a task of their own,
+/// and it does not tell.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// The task; nothing happens until it runs.
 #[derive(Debug)]
@@ -77,14 +82,18 @@ impl EventLoop {
             mut clients,
         } = self;
         let work = async {
-            match Running::new(Arc::clone(&shared)).await {
+            let made = tokio::select! {
+                made = Running::new(Arc::clone(&shared)) => made,
+                _ = clients.recv() => return,
+            };
+            match made {
                 // What libp2p keeps in one swarm takes kilobytes.
-                Ok(running) => Box::pin(running.until_ended(commands)).await,
+                Ok(running) => Box::pin(running.until_ended(commands, clients)).await,
                 Err(reason) => {
                     warn!(%reason, "no peers: the swarm cannot run; everything else goes on");
                     // Whoever asks has an answer at once: there is nobody.
                     drop(commands);
-                    std::future::pending::<()>().await;
+                    let _ = clients.recv().await;
                 }
             }
         };
@@ -93,7 +102,6 @@ impl EventLoop {
             () = invalidation::keep(Arc::clone(&shared)) => {}
             () = gossip::keep(Arc::clone(&shared)) => {}
             () = introductions::keep(Arc::clone(&shared)) => {}
-            _ = clients.recv() => {}
         }
         shared.admitted(Vec::new());
     }
@@ -126,20 +134,53 @@ impl Running {
         })
     }
 
-    async fn until_ended(mut self, mut commands: mpsc::Receiver<Command>) {
+    async fn until_ended(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut clients: mpsc::Receiver<Infallible>,
+    ) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        // Whoever waits for the end hears of it when the sender is dropped.
+        let _done = loop {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.event(event),
                 command = commands.recv() => match command {
+                    Some(Command::Leave(done)) => break Some(done),
                     Some(command) => self.command(command),
                     None => return,
                 },
+                _ = clients.recv() => break None,
                 answer = self.serving.next() => self.answered(answer),
                 _ = tick.tick() => self.tick(),
             }
+        };
+        self.leave().await;
+    }
+
+    /// Hangs up. A peer that hears nothing more has to take us for silent, and shows nothing as fresh until it knows
+    /// better: over QUIC the end of a process is just that.
+    async fn leave(&mut self) {
+        let connected: Vec<_> = self.swarm.connected_peers().copied().collect();
+        if connected.is_empty() {
+            return;
         }
+        for peer in connected {
+            // An error says that it is gone already.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let closing = async {
+            while self.swarm.connected_peers().next().is_some() {
+                self.swarm.select_next_some().await;
+            }
+        };
+        let _ = tokio::time::timeout(LEAVING, closing).await;
+        let lingering = async {
+            loop {
+                self.swarm.select_next_some().await;
+            }
+        };
+        let _: Result<Infallible, _> = tokio::time::timeout(LINGER, lingering).await;
     }
 
     fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {

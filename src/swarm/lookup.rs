@@ -14,9 +14,12 @@
 //!   whatever others do.
 //! * A lease has exactly one [`Lease`], from the moment when its answer is read. Whoever drops a lookup or its result
 //!   gives the lease back.
+//! * An owner that says in time that it has a long body has the time that such a body takes ([`fetch`]), and all such
+//!   times of a lookup together are bounded.
 //! * An owner that was silent is not asked again for five seconds, unless something is heard from it.
 
 mod ask;
+mod fetch;
 mod held;
 mod silence;
 
@@ -40,6 +43,7 @@ use crate::api::Key;
 use crate::digest::Digest;
 
 use ask::{Asking, Reply};
+use fetch::Bodies;
 use held::Holdings;
 pub use held::Lease;
 pub(super) use held::{Holding, Over};
@@ -96,6 +100,7 @@ struct Lookup {
     name: WireKey,
     held: Option<Digest>,
     us: PeerId,
+    bodies: Bodies,
 }
 
 /// What came of asking one owner for a lease.
@@ -104,6 +109,8 @@ enum Tried {
     Found(Found),
     /// A lease: whether the next owner has been asked for the entry already.
     Lease(Lease, Option<PeerId>),
+    /// The lease of somebody who has asked all others before, and was not heard of again.
+    Successor(Lease),
     /// Somebody asks GitHub.
     Held,
     /// The owner is no help, but somebody else answered, or may at once.
@@ -126,6 +133,7 @@ pub(super) async fn lookup(shared: &Arc<Shared>, key: Key, held: Option<Digest>)
         name: keys.names.name(&key),
         held,
         us,
+        bodies: Bodies::default(),
     };
     let ranks = {
         let silences = shared.lookups.silences();
@@ -166,6 +174,7 @@ impl Lookup {
             };
             match waited {
                 Tried::Found(found) => return found,
+                Tried::Successor(lease) => return Found::Lease(lease),
                 Tried::Lease(lease, asked) => return self.search(lease, ranks, asked).await,
                 // We speak, if nobody else does.
                 Tried::Silence if ranks.get(at + 1) != Some(&self.us) => {
@@ -197,7 +206,8 @@ impl Lookup {
 
     /// Waits at our own desk.
     async fn wait_own(&self, deadline: Instant) -> Tried {
-        let most = deadline.saturating_duration_since(Instant::now());
+        let began = Instant::now();
+        let most = deadline.saturating_duration_since(began);
         let desk = &self.shared.desk;
         match desk.wait(&self.name, self.us, self.held, most).await {
             Heard::Entry(handed) => {
@@ -205,10 +215,20 @@ impl Lookup {
                 Tried::Found(Found::Candidate(offer, source))
             }
             Heard::Same => Tried::Found(Found::Same),
-            Heard::Granted(_) => Tried::Lease(self.granted(), None),
+            Heard::Granted(_) => self.succeeds(self.granted(), began),
             Heard::Held(_) => Tried::Held,
             Heard::NotShared | Heard::Dismissed => Tried::Found(Found::Nothing(Nothing::NotShared)),
         }
+    }
+
+    /// The lease of somebody else is ours, after we waited for it since `began`. If that was long, its holder fell silent after
+    /// it had asked around. Asking the same again, perhaps the very one who is silent, would take the time in
+    /// which GitHub can still answer those who wait with us.
+    fn succeeds(&self, lease: Lease, began: Instant) -> Tried {
+        if began.elapsed() >= self.shared.config.times.lease / 2 {
+            return Tried::Successor(lease);
+        }
+        Tried::Lease(lease, None)
     }
 
     /// Asks `owner` for the entry or a lease, and `next`, if it takes long, for the entry.
@@ -272,7 +292,7 @@ impl Lookup {
         };
         let mut asking = Asking::start(self, owner, question);
         // The owner answers at the deadline; its answer has a way to go.
-        let last = deadline + self.shared.config.times.first_answer;
+        let mut last = deadline + self.shared.config.times.first_answer;
         let half = began + wait / 2;
         let mut hedge = None;
         let mut next = next;
@@ -283,7 +303,7 @@ impl Lookup {
                     Reply::Candidate(offer, source) => {
                         Tried::Found(Found::Candidate(*offer, source))
                     }
-                    Reply::Lease(lease) => Tried::Lease(lease, None),
+                    Reply::Lease(lease) => self.succeeds(lease, began),
                     Reply::Same => Tried::Found(Found::Same),
                     Reply::Held => Tried::Held,
                     Reply::Unknown => Tried::Found(Found::Nothing(Nothing::NotShared)),
@@ -296,9 +316,14 @@ impl Lookup {
                     hedge = None;
                 }
                 () = sleep_until(half), if next.is_some() => {
-                    hedge = next.take().map(|next| self.ask(next, false));
+                    let next = next.take().filter(|_| asking.arriving().is_none());
+                    hedge = next.map(|next| self.ask(next, false));
                 }
                 () = sleep_until(last) => {
+                    if let Some(until) = asking.arriving().filter(|until| *until > last) {
+                        last = until;
+                        continue;
+                    }
                     self.shared.lookups.silences().suspect(owner, Instant::now());
                     self.shared.count("peer-silent");
                     return Tried::Held;
@@ -310,7 +335,7 @@ impl Lookup {
     /// Whether something came of waiting at `owner`: one that has everybody wait for nothing is not asked again.
     fn note(&self, owner: PeerId, waited: &Tried) {
         let came = match waited {
-            Tried::Found(_) | Tried::Lease(..) => true,
+            Tried::Found(_) | Tried::Lease(..) | Tried::Successor(_) => true,
             Tried::Held => false,
             Tried::Next | Tried::Silence => return,
         };

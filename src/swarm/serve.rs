@@ -20,6 +20,11 @@ use super::wire::message::{Answer, Question};
 use super::wire::offer::Offer;
 use crate::digest::Digest;
 
+/// The longest body that is an answer at once. A longer one takes a while even to somebody close, so that it is told of
+/// first, and brought when it is asked for.
+const AT_ONCE: usize = 64 << 10;
+/// How long the local tiers may take for an entry of which the asker knows that it is here.
+const FETCH: Duration = Duration::from_secs(1);
 /// How long our records may take.
 const RECORDS: Duration = Duration::from_secs(1);
 /// Records in one answer.
@@ -32,6 +37,7 @@ pub(super) async fn serve(shared: Arc<Shared>, from: Peer, question: Question) -
     match question {
         Question::Lookup { key, held, lease } => lookup(&shared, &from, key, held, lease).await,
         Question::Await { key, held, wait } => wait_for(&shared, &from, key, held, wait).await,
+        Question::Fetch { key, held } => fetch(&shared, &from, key, held).await,
         Question::Renew { key } => match shared.desk.renew(&key, from.id) {
             Some(lease) => Answer::Granted(lease),
             None => Answer::Unknown,
@@ -57,8 +63,8 @@ async fn lookup(
     held: Option<Digest>,
     lease: bool,
 ) -> Answer {
-    if let Some(offer) = in_tiers(shared, from, key, held).await {
-        return Answer::Hit(offer);
+    if let Some(offer) = in_tiers(shared, from, key, held, at_once(shared)).await {
+        return hit(offer);
     }
     if !lease {
         let held = shared.desk.held(&key, from.id);
@@ -83,13 +89,13 @@ async fn wait_for(
     wait: Duration,
 ) -> Answer {
     // It may have come between the two questions.
-    if let Some(offer) = in_tiers(shared, from, key, held).await {
-        return Answer::Hit(offer);
+    if let Some(offer) = in_tiers(shared, from, key, held, at_once(shared)).await {
+        return hit(offer);
     }
     let wait = wait.min(shared.config.times.lease);
     match shared.desk.wait(&key, from.id, held, wait).await {
         Heard::Entry(handed) if from.coverage.covers(handed.offer.audience) => {
-            Answer::Hit(handed.offer.clone())
+            hit(handed.offer.clone())
         }
         Heard::Same => Answer::Same,
         Heard::Granted(lease) => Answer::Granted(lease),
@@ -98,12 +104,39 @@ async fn wait_for(
     }
 }
 
-/// What the local tiers have for `from`.
+/// The entry that `from` was told of; [`Answer::Unknown`] if it is gone by now.
+async fn fetch(shared: &Shared, from: &Peer, key: WireKey, held: Option<Digest>) -> Answer {
+    let Some(offer) = in_tiers(shared, from, key, held, FETCH).await else {
+        return Answer::Unknown;
+    };
+    if !shared.allows(from.id, Act::Bytes(offer.body.len())) {
+        return Answer::Busy;
+    }
+    Answer::Hit(offer)
+}
+
+/// There is an entry: here it is, or how long it is.
+fn hit(offer: Offer) -> Answer {
+    let bytes = offer.body.len();
+    if bytes > AT_ONCE {
+        let bytes = bytes as u64;
+        return Answer::Long { bytes };
+    }
+    Answer::Hit(offer)
+}
+
+/// How long the local tiers may take for a first answer. 40 ms: whoever asks waits for 50 in all.
+fn at_once(shared: &Shared) -> Duration {
+    shared.config.times.first_answer * 4 / 5
+}
+
+/// What the local tiers have for `from`, if they say so within `most`.
 async fn in_tiers(
     shared: &Shared,
     from: &Peer,
     key: WireKey,
     held: Option<Digest>,
+    most: Duration,
 ) -> Option<Offer> {
     let (reply, answer) = oneshot::channel();
     let event = Event::Lookup {
@@ -116,8 +149,6 @@ async fn in_tiers(
         shared.count("tiers-busy");
         return None;
     }
-    // 40 ms: whoever asks waits for 50 in all.
-    let most = shared.config.times.first_answer * 4 / 5;
     let Ok(answer) = timeout(most, answer).await else {
         shared.count("tiers-slow");
         return None;

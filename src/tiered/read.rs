@@ -251,7 +251,7 @@ impl Read {
                     &whole.headers,
                     asked,
                 );
-                let cache = forwarded(why, StatusCode::NOT_MODIFIED, false);
+                let cache = forwarded(confirmed(why), StatusCode::NOT_MODIFIED, false);
                 (
                     Answer::Served(self.serve(&kept, cache)),
                     Outcome::Revalidated,
@@ -376,6 +376,15 @@ impl Read {
 pub(super) fn hit(ttl: Duration, tier: Tier) -> CacheStatus {
     let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
     CacheStatus::Hit { ttl, tier }
+}
+
+/// Why GitHub was asked about a body that it confirmed. A peer's counts as held by then: what was missing before it came
+/// is said by the counters, and to the client it is what RFC 9211 calls stale.
+const fn confirmed(why: Forward) -> Forward {
+    match why {
+        Forward::UriMiss | Forward::VaryMiss | Forward::Stale => Forward::Stale,
+        Forward::Request => Forward::Request,
+    }
 }
 
 /// The row in which a hit is counted.

@@ -2,6 +2,7 @@
 
 mod apart;
 mod crowd;
+mod herd;
 mod killed;
 mod process;
 

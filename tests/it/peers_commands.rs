@@ -1,5 +1,6 @@
 //! `ghswarm peers`, told by real daemons that share with each other.
 
+mod leaving;
 mod meeting;
 mod secrets;
 mod telling;

@@ -6,6 +6,7 @@ mod hearer;
 mod herd;
 mod invalidation;
 mod liar;
+mod long;
 mod member;
 mod mesh;
 mod moment;

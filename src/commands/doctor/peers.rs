@@ -136,7 +136,10 @@ fn company(pool: &str, rows: &[PeerRow], hosted: bool) -> Finding {
             Finding::warning(Area::Peers, what, fix)
         }
         (0, known) => {
-            let what = format!("of {known} peers that are known none is connected");
+            let what = match known {
+                1 => "the one peer that is known is not connected".to_owned(),
+                known => format!("none of the {known} peers that are known is connected"),
+            };
             let fix = if hosted {
                 HOSTED
             } else {

@@ -68,7 +68,12 @@ fn summary(listed: &Listed) -> String {
         Some(first) => format!("we are {first}"),
         None => format!("we are {}, and listen nowhere yet", listed.peer_id),
     };
-    format!("pool {}: {told}\n{place}", listed.pool)
+    let deaf = if listed.deaf {
+        "\na peer fell silent: everything is asked again until it is back, for a minute at most"
+    } else {
+        ""
+    };
+    format!("pool {}: {told}\n{place}{deaf}", listed.pool)
 }
 
 /// The column of any length last. JSON has all of it.
@@ -170,6 +175,12 @@ mod tests {
             "{told}"
         );
         listed.peers = vec![row("x", Standing::Known), row("y", Standing::Connected)];
-        assert!(summary(&listed).contains("1 connected of 2 known"));
+        let told = summary(&listed);
+        assert!(
+            told.contains("1 connected of 2 known") && !told.contains("silent"),
+            "{told}"
+        );
+        listed.deaf = true;
+        assert!(summary(&listed).contains("silent"));
     }
 }

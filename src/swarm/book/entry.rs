@@ -64,13 +64,16 @@ impl Entry {
         admits && free && !self.addresses.is_empty()
     }
 
-    pub(super) fn at(&mut self, address: Multiaddr) {
-        if let Some(known) = self.addresses.iter().position(|it| *it == address) {
+    /// It is at `address`; whether that is news.
+    pub(super) fn at(&mut self, address: Multiaddr) -> bool {
+        let known = self.addresses.iter().position(|it| *it == address);
+        if let Some(known) = known {
             self.addresses.remove(known);
         } else if self.addresses.len() >= ADDRESSES_MAX {
             self.addresses.remove(0);
         }
         self.addresses.push(address);
+        known.is_none()
     }
 
     pub(super) fn forgive(&mut self, now: Instant) -> bool {

@@ -100,6 +100,24 @@ fn a_refusal_is_shown_and_tried_again_later_or_with_a_new_ticket() {
 }
 
 #[test]
+fn who_is_elsewhere_by_now_is_dialled_there_while_the_old_place_keeps_silent() {
+    let now = Instant::now();
+    let (me, peer) = names();
+    let mut book = Book::new(me, false);
+    let record = |port, expires| Acquaintance {
+        ticket: Some(ticket(expires)),
+        ..told(peer, port)
+    };
+    book.know(record(1, 2_000), now);
+    assert_eq!(book.due(now, TODAY, 99).len(), 1);
+    book.know(record(1, 2_001), now);
+    assert_eq!(book.due(now, TODAY, 99), [], "it is being dialled there");
+    book.know(record(2, 2_002), now);
+    let target = Target::Peer(peer, vec![at(1), at(2)]);
+    assert_eq!(book.due(now, TODAY, 99), [target]);
+}
+
+#[test]
 fn a_dropped_peer_is_left_alone_until_its_time_is_over() {
     let now = Instant::now();
     let (me, peer) = names();

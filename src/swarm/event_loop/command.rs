@@ -1,5 +1,7 @@
 //! What clients and the tasks of the swarm want of the event loop.
 
+use std::convert::Infallible;
+
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
@@ -37,6 +39,8 @@ pub(in crate::swarm) enum Command {
     Disconnect(PeerId),
     /// End them, and speak with it no more for a while, for this reason.
     Drop(PeerId, &'static str),
+    /// Hang up, and end. The sender is dropped when that is done.
+    Leave(oneshot::Sender<Infallible>),
 }
 
 impl Running {
@@ -70,6 +74,8 @@ impl Running {
             }
             Command::Publish(bytes) => self.publish(bytes),
             Command::Drop(peer, reason) => self.drop_peer(peer, reason),
+            // The loop itself sees to it.
+            Command::Leave(_) => {}
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Connections {
     /// The admitted connections of each peer.
     admitted: HashMap<PeerId, HashMap<ConnectionId, Admission>>,
     listening: Vec<Multiaddr>,
-    /// Of connected peers.
+    /// Of connected peers: the first answer comes before the admission, and the next one much later.
     round_trips: HashMap<PeerId, Duration>,
 }
 
@@ -74,9 +74,7 @@ impl Connections {
 
     /// A peer answered after so long.
     pub(super) fn round_trip(&mut self, peer: PeerId, took: Duration) {
-        if self.admitted.contains_key(&peer) {
-            self.round_trips.insert(peer, took);
-        }
+        self.round_trips.insert(peer, took);
     }
 
     /// Everybody that is known.
@@ -156,6 +154,14 @@ impl Running {
 
     pub(super) fn connection(&mut self, event: SwarmEvent<BehaviourEvent>) {
         let now = Instant::now();
+        if let SwarmEvent::ConnectionClosed {
+            peer_id,
+            num_established: 0,
+            ..
+        } = &event
+        {
+            self.connections.round_trips.remove(peer_id);
+        }
         match event {
             SwarmEvent::ConnectionEstablished { connection_id, .. } => {
                 if let Some(target) = self.connections.dials.remove(&connection_id) {
@@ -186,7 +192,8 @@ impl Running {
                 }
             }
             SwarmEvent::NewListenAddr { address, .. } => {
-                info!(%address, "listening for peers");
+                // Whoever tells others of all of them says so once.
+                debug!(%address, "listening for peers");
                 self.connections.listening.push(address);
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
@@ -222,6 +229,9 @@ impl Running {
             ConnectedPoint::Listener { .. } => None,
         };
         let connections = self.connections.admitted.entry(peer).or_default();
+        if connections.is_empty() {
+            info!(%peer, by = admission.method(), "sharing with a peer");
+        }
         connections.insert(connection, admission);
         self.connections
             .book
@@ -294,8 +304,8 @@ impl Running {
         };
         connections.remove(&connection);
         if connections.is_empty() {
+            info!(%peer, "a peer is gone");
             self.connections.admitted.remove(&peer);
-            self.connections.round_trips.remove(&peer);
             self.connections.book.gone(&peer, Instant::now());
         }
         self.shared.admitted(self.connections.roster());

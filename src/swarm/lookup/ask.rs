@@ -1,5 +1,7 @@
 //! One question to one peer about an entry.
 
+use std::sync::{Arc, OnceLock};
+
 use libp2p::PeerId;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -37,6 +39,8 @@ pub(super) struct Asking {
     asked: Instant,
     /// It is answered at once, and counts among those that are.
     counts: bool,
+    /// A long body is on its way, and is waited for so long.
+    arriving: Arc<OnceLock<Instant>>,
     reply: oneshot::Receiver<Reply>,
 }
 
@@ -48,8 +52,9 @@ impl Asking {
             lookup.shared.lookups.silences().asks();
         }
         let asked = Instant::now();
-        let (sender, reply) = oneshot::channel();
-        let task = lookup.clone();
+        let (mut sender, reply) = oneshot::channel();
+        let arriving = Arc::<OnceLock<Instant>>::default();
+        let (task, body) = (lookup.clone(), Arc::clone(&arriving));
         tokio::spawn(async move {
             // It is read even if nobody waits any more: the peer is not silent, and a lease must be given back.
             let answer = task.shared.ask(peer, question).await;
@@ -57,13 +62,18 @@ impl Asking {
                 let now = Instant::now();
                 task.shared.lookups.silences().took(now - asked, now);
             }
-            let _ = sender.send(task.reply(peer, answer));
+            let reply = match answer {
+                Ok(Answer::Long { bytes }) => task.fetch(peer, bytes, &body, &mut sender).await,
+                answer => task.reply(peer, answer),
+            };
+            let _ = sender.send(reply);
         });
         Self {
             peer,
             lookup: lookup.clone(),
             asked,
             counts,
+            arriving,
             reply,
         }
     }
@@ -73,7 +83,7 @@ impl Asking {
         tokio::select! {
             biased;
             reply = &mut self.reply => return Some(reply.unwrap_or(Reply::Gone)),
-            () = silence(&self.lookup, self.peer, self.asked, 1) => {}
+            () = silence(&self.lookup, self.peer, self.asked, 1, &self.arriving) => {}
         }
         let now = Instant::now();
         self.lookup
@@ -91,7 +101,14 @@ impl Asking {
         let share = times.first_answer.as_micros() / times.hedge.as_micros().max(1);
         let share = u32::try_from(share).unwrap_or(u32::MAX).max(1);
         let (lookup, peer, asked) = (self.lookup.clone(), self.peer, self.asked);
-        async move { silence(&lookup, peer, asked, share).await }
+        let arriving = Arc::clone(&self.arriving);
+        async move { silence(&lookup, peer, asked, share, &arriving).await }
+    }
+
+    /// When a long body that is on its way is given up; it has said so itself by then.
+    pub(super) fn arriving(&self) -> Option<Instant> {
+        let until = *self.arriving.get()?;
+        Some(until + self.lookup.shared.config.times.first_answer)
     }
 
     /// The reply, however long it takes.
@@ -109,8 +126,18 @@ impl Drop for Asking {
 }
 
 /// Waits until `peer` has been silent for the `share`th part of a silence.
-async fn silence(lookup: &Lookup, peer: PeerId, asked: Instant, share: u32) {
+async fn silence(
+    lookup: &Lookup,
+    peer: PeerId,
+    asked: Instant,
+    share: u32,
+    arriving: &OnceLock<Instant>,
+) {
     loop {
+        if let Some(until) = arriving.get() {
+            sleep_until(*until + lookup.shared.config.times.first_answer).await;
+            return;
+        }
         match lookup.shared.lookups.look_again(&peer, asked, share) {
             Some(again) => sleep_until(again).await,
             None => return,
@@ -119,7 +146,7 @@ async fn silence(lookup: &Lookup, peer: PeerId, asked: Instant, share: u32) {
 }
 
 impl Lookup {
-    fn reply(&self, peer: PeerId, answer: Result<Answer, AskError>) -> Reply {
+    pub(super) fn reply(&self, peer: PeerId, answer: Result<Answer, AskError>) -> Reply {
         let now = Instant::now();
         match answer {
             Ok(Answer::Busy) | Err(_) => {

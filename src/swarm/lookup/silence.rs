@@ -28,6 +28,10 @@ const CROWD: u32 = 8;
 /// need some, too.
 const WAITING_MAX: usize = 96;
 
+/// How many long bodies of one peer are on their way to us at once: each may be ten megabytes, of the 24 that one
+/// connection may hold here.
+const FETCHING_MAX: usize = 2;
+
 /// What we have heard of each peer.
 #[derive(Debug)]
 pub(super) struct Silences {
@@ -44,6 +48,7 @@ struct Seen {
     heard: Option<Instant>,
     suspect_until: Option<Instant>,
     waiting: Arc<Semaphore>,
+    fetching: Arc<Semaphore>,
 }
 
 impl Default for Seen {
@@ -52,6 +57,7 @@ impl Default for Seen {
             heard: None,
             suspect_until: None,
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+            fetching: Arc::new(Semaphore::new(FETCHING_MAX)),
         }
     }
 }
@@ -118,9 +124,13 @@ impl Silences {
         share: u32,
         now: Instant,
     ) -> Option<Instant> {
-        let heard = self.peers.get(peer).and_then(|seen| seen.heard);
+        let seen = self.peers.get(peer);
+        let heard = seen.and_then(|seen| seen.heard);
+        // Behind a long body on a slow link short answers are late. Another peer is asked as early as ever.
+        let fetching = |seen: &Seen| seen.fetching.available_permits() < FETCHING_MAX;
+        let is_behind = share == 1 && seen.is_some_and(fetching);
         let since = heard.map_or(asked, |heard| heard.max(asked));
-        let patience = if self.asked >= CROWD {
+        let patience = if self.asked >= CROWD || is_behind {
             self.longest
         } else {
             self.first_answer.max(self.slowest(now) * SLOWER)
@@ -133,6 +143,11 @@ impl Silences {
     /// The seats in which our requests wait at `peer`.
     pub(super) fn waiting(&mut self, peer: PeerId) -> Arc<Semaphore> {
         Arc::clone(&self.peers.entry(peer).or_default().waiting)
+    }
+
+    /// The seats of long bodies on their way from `peer`.
+    pub(super) fn fetching(&mut self, peer: PeerId) -> Arc<Semaphore> {
+        Arc::clone(&self.peers.entry(peer).or_default().fetching)
     }
 
     /// The peer is not connected any more.
@@ -219,6 +234,21 @@ mod tests {
         // The others are answered; one peer says nothing.
         silences.asks_no_more();
         assert_eq!(silences.look_again(&peer(1), asked, 1, late), None);
+    }
+
+    #[test]
+    fn behind_a_long_body_an_answer_may_be_late_but_others_are_asked_as_early() {
+        let (mut silences, asked) = silences(1);
+        let seats = silences.fetching(peer(1));
+        let seat = seats.try_acquire().unwrap();
+        let at = |by| silences.look_again(&peer(1), asked, 1, asked + by);
+        assert!(at(ms(1999)).is_some());
+        assert_eq!(at(ms(2000)), None);
+        let hedge = silences.look_again(&peer(1), asked, 5, asked);
+        assert_eq!(hedge, Some(asked + ms(10)));
+        drop(seat);
+        let at = silences.look_again(&peer(1), asked, 1, asked + ms(50));
+        assert_eq!(at, None);
     }
 
     #[test]

@@ -57,6 +57,13 @@ pub enum Question {
         /// The longest wait.
         wait: Duration,
     },
+    /// After [`Answer::Long`]: the entry itself, other than the one with digest `held`.
+    Fetch {
+        /// What for.
+        key: WireKey,
+        /// What the asker has.
+        held: Option<Digest>,
+    },
     /// The asker's lease, for longer.
     Renew {
         /// What for.
@@ -107,6 +114,12 @@ pub enum Question {
 pub enum Answer {
     /// The entry.
     Hit(Offer),
+    /// There is an entry, but its body takes a while: [`Question::Fetch`] brings it. Said at once, so that a body
+    /// on its way is not taken for silence.
+    Long {
+        /// The length of the body.
+        bytes: u64,
+    },
     /// The body that you have was confirmed while you waited.
     Same,
     /// Ask GitHub; others wait for you for so long.

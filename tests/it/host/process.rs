@@ -2,11 +2,18 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use bytes::Bytes;
+use ghswarm::daemon::Ready;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::time::{interval, timeout};
+
+/// The longest that peers are waited for. The machine may be busy with other stories.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `ghswarm serve`; killed when dropped.
 pub(super) struct Process {
@@ -65,6 +72,29 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    /// Where peers find it.
+    pub(super) async fn address(&self) -> String {
+        let state = self.ready["state_dir"].as_str().unwrap();
+        eventually(async || Ready::read(Path::new(state))?.multiaddrs?.pop()).await
+    }
+
+    /// Waits until so many peers are connected.
+    pub(super) async fn meets(&self, client: &reqwest::Client, peers: usize) {
+        eventually(async || {
+            let list = self.look(client, "/peers").await;
+            let rows = list["peers"].as_array()?;
+            let connected = rows.iter().filter(|row| row["standing"] == "connected");
+            (connected.count() == peers).then_some(())
+        })
+        .await;
+    }
+
     async fn ask(&self, client: &reqwest::Client, path: &str, body: String) -> reqwest::Response {
         let url = format!("{}{path}", self.ready["admin_url"].as_str().unwrap());
         let request = client.post(url).bearer_auth(&self.token).body(body);
@@ -108,4 +138,17 @@ impl Process {
         let rows = self.look(client, &format!("/cache?limit={limit}")).await;
         rows.as_array().unwrap().clone()
     }
+}
+
+async fn eventually<T>(mut done: impl AsyncFnMut() -> Option<T>) -> T {
+    let waiting = async {
+        let mut ticks = interval(Duration::from_millis(50));
+        loop {
+            ticks.tick().await;
+            if let Some(done) = done().await {
+                return done;
+            }
+        }
+    };
+    timeout(PATIENCE, waiting).await.expect("peers in time")
 }

@@ -8,7 +8,7 @@ use http::Method;
 use crate::house::{House, NEIGHBOURS, Pool, Reply};
 
 const REPO: &str = "/repos/octo-org/app";
-const CONFIRMED: &str = "ghswarm; fwd=uri-miss; fwd-status=304";
+const CONFIRMED: &str = "ghswarm; fwd=stale; fwd-status=304";
 
 async fn two(pool: Pool) -> [House; 2] {
     let houses = House::in_pool(2, pool).await;

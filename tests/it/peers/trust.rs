@@ -69,7 +69,7 @@ async fn once_it_is_no_longer_fresh_github_is_asked() {
     let houses = with_a_public_list().await;
     houses[0].wait(Duration::from_secs(61));
     let reply = houses[1].get(&token(&houses[1]), LABELS).await;
-    assert_eq!(reply.cache(), "ghswarm; fwd=uri-miss; fwd-status=304");
+    assert_eq!(reply.cache(), "ghswarm; fwd=stale; fwd-status=304");
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn a_private_answer_is_asked_about() {
     let path = "/repos/octo-org/secret/labels";
     houses[0].get(&houses[0].job("octo-org/secret"), path).await;
     let reply = houses[1].get(&houses[1].job("octo-org/secret"), path).await;
-    assert_eq!(reply.cache(), "ghswarm; fwd=uri-miss; fwd-status=304");
+    assert_eq!(reply.cache(), "ghswarm; fwd=stale; fwd-status=304");
 }
 
 #[tokio::test]

@@ -9,6 +9,9 @@ use tokio::time::timeout;
 use super::member::SOON;
 use super::runner::{Runner, config, key, land, offer, owned_by, ranks, word};
 
+/// Until whoever is to wait does wait, on a busy machine; less than half of a lease.
+const A_WHILE: Duration = Duration::from_millis(700);
+
 /// Waits until this runner has the entry.
 async fn has(runner: &Runner, offer: &Offer) {
     let had = async {
@@ -98,7 +101,7 @@ async fn whoever_polls_together_pays_for_one_question() {
         // The owner has it.
         fleet[3].client.lookup(entry.key, None),
         async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(A_WHILE).await;
             land(first, Ended::Unchanged(entry.digest()));
         }
     );
@@ -115,7 +118,7 @@ async fn what_may_not_be_shared_is_waited_for_by_nobody() {
         assert_eq!(word(&first), "lease");
         let began = Instant::now();
         let (waiter, ()) = tokio::join!(fleet[1].client.lookup(key, None), async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(A_WHILE).await;
             land(first, Ended::NotShared);
         });
         assert_eq!(word(&waiter), "not shared");
@@ -135,7 +138,7 @@ async fn two_are_enough() {
         let first = fleet[0].client.lookup(key, None).await;
         assert_eq!(word(&first), "lease");
         let (found, ()) = tokio::join!(fleet[1].client.lookup(key, None), async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(A_WHILE).await;
             fleet[0].client.store(offer(key, b"{}"));
             drop(first);
         });

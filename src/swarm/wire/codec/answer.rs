@@ -18,6 +18,7 @@ const GREETED: u64 = 7;
 const PULSE: u64 = 8;
 const PEERS: u64 = 9;
 const BUSY: u64 = 10;
+const LONG: u64 = 11;
 
 /// Writes `answer`. An error means that the other end would not take it: then [`Answer::Unknown`] is the answer.
 pub fn encode_answer(answer: &Answer, sealing: &Sealing<'_>) -> Result<Vec<u8>, Malformed> {
@@ -44,12 +45,14 @@ const fn kind(answer: &Answer) -> u64 {
         Answer::Pulse { .. } => PULSE,
         Answer::Peers(_) => PEERS,
         Answer::Busy => BUSY,
+        Answer::Long { .. } => LONG,
     }
 }
 
 fn write(fields: &mut Fields<'_>, answer: &Answer) {
     match answer {
         Answer::Granted(time) | Answer::Held(time) => fields.field(1).number(millis(*time)),
+        Answer::Long { bytes } => fields.field(1).number(*bytes),
         Answer::Greeted { position, missed } => {
             stale::write_position(fields, 1, *position);
             // More than this is everything, which is said by saying nothing.
@@ -90,7 +93,7 @@ pub fn decode_answer(
     opening: &Opening<'_>,
 ) -> Result<Answer, Malformed> {
     let (kind, mut reader) = open(bytes)?;
-    if (OFFER..=BUSY).contains(&kind) && !answers(kind, question) {
+    if (OFFER..=LONG).contains(&kind) && !answers(kind, question) {
         return Err(Malformed::Unasked);
     }
     let answer = match kind {
@@ -98,6 +101,7 @@ pub fn decode_answer(
         GRANTED | HELD => lease(&mut reader, kind),
         GREETED | PULSE => greeted(&mut reader, kind),
         PEERS => peers(&mut reader),
+        LONG => long(&mut reader),
         SAME => bare(&mut reader, Answer::Same),
         UNKNOWN => bare(&mut reader, Answer::Unknown),
         ACK => bare(&mut reader, Answer::Ack),
@@ -112,8 +116,9 @@ pub fn decode_answer(
 const fn answers(kind: u64, question: &Question) -> bool {
     match question {
         Question::Lookup { .. } | Question::Await { .. } => {
-            matches!(kind, OFFER | SAME | GRANTED | HELD | UNKNOWN | BUSY)
+            matches!(kind, OFFER | LONG | SAME | GRANTED | HELD | UNKNOWN | BUSY)
         }
+        Question::Fetch { .. } => matches!(kind, OFFER | UNKNOWN | BUSY),
         Question::Renew { .. } => matches!(kind, GRANTED | HELD | UNKNOWN | ACK | BUSY),
         Question::Release { .. } | Question::Store { .. } => matches!(kind, UNKNOWN | ACK | BUSY),
         Question::Invalidate { .. } => matches!(kind, ACK | BUSY),
@@ -128,7 +133,9 @@ fn hit(
     question: &Question,
     opening: &Opening<'_>,
 ) -> Result<Answer, Malformed> {
-    let (Question::Lookup { key, .. } | Question::Await { key, .. }) = question else {
+    let (Question::Lookup { key, .. } | Question::Await { key, .. } | Question::Fetch { key, .. }) =
+        question
+    else {
         return Err(Malformed::Unasked);
     };
     let mut inner = None;
@@ -143,6 +150,19 @@ fn hit(
     reader.end()?;
     let offer = seal::decode_offer(inner.ok_or(Malformed::Syntax)?, key, opening)?;
     Ok(Answer::Hit(offer))
+}
+
+fn long(reader: &mut Reader<'_>) -> Result<Answer, Malformed> {
+    let mut bytes = None;
+    reader.fields(|number, value| {
+        match number {
+            1 => bytes = Some(value.number(u64::MAX)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let bytes = bytes.ok_or(Malformed::Syntax)?;
+    Ok(Answer::Long { bytes })
 }
 
 fn lease(reader: &mut Reader<'_>, kind: u64) -> Result<Answer, Malformed> {

@@ -20,6 +20,7 @@ const INVALIDATE: u64 = 6;
 const GREET: u64 = 7;
 const PULSE: u64 = 8;
 const PEERS: u64 = 9;
+const FETCH: u64 = 10;
 
 const UNCHANGED: u64 = 1;
 const NOT_SHARED: u64 = 2;
@@ -55,6 +56,7 @@ const fn kind(question: &Question) -> u64 {
         Question::Greet { .. } => GREET,
         Question::Pulse { .. } => PULSE,
         Question::Peers { .. } => PEERS,
+        Question::Fetch { .. } => FETCH,
     }
 }
 
@@ -69,6 +71,10 @@ fn write(fields: &mut Fields<'_>, question: &Question) {
             fields.field(1).bytes(&key.0);
             write_digest(fields, 2, *held);
             fields.field(3).number(millis(*wait));
+        }
+        Question::Fetch { key, held } => {
+            fields.field(1).bytes(&key.0);
+            write_digest(fields, 2, *held);
         }
         Question::Renew { key } => fields.field(1).bytes(&key.0),
         Question::Release { key, ended } => {
@@ -115,6 +121,7 @@ pub fn decode_question(bytes: &[u8], opening: &Opening<'_>) -> Result<Question, 
         INVALIDATE => invalidate(&mut reader),
         GREET | PULSE => greet(&mut reader, kind),
         PEERS => peers(&mut reader),
+        FETCH => fetch(&mut reader),
         _ => return Err(Malformed::Unknown),
     }?;
     reader.end()?;
@@ -155,6 +162,20 @@ fn wait(reader: &mut Reader<'_>) -> Result<Question, Malformed> {
         held,
         wait: wait.ok_or(Malformed::Syntax)?,
     })
+}
+
+fn fetch(reader: &mut Reader<'_>) -> Result<Question, Malformed> {
+    let (mut key, mut held) = (None, None);
+    reader.fields(|number, value| {
+        match number {
+            1 => key = Some(WireKey(value.array::<KEY>()?)),
+            2 => held = Some(digest(value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let key = key.ok_or(Malformed::Syntax)?;
+    Ok(Question::Fetch { key, held })
 }
 
 fn renew(reader: &mut Reader<'_>) -> Result<Question, Malformed> {

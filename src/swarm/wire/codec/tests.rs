@@ -167,6 +167,7 @@ fn questions() -> impl Strategy<Value = Question> {
             held,
             wait
         }),
+        (wire_keys(), held()).prop_map(|(key, held)| Question::Fetch { key, held }),
         wire_keys().prop_map(|key| Question::Renew { key }),
         (wire_keys(), ended).prop_map(|(key, ended)| Question::Release { key, ended }),
         offers().prop_map(|offer| Question::Store {
@@ -208,6 +209,9 @@ fn answers() -> impl Strategy<Value = (Question, Answer)> {
         Just((lookup.clone(), Answer::Same)),
         waits()
             .prop_map(Answer::Granted)
+            .prop_map(with(lookup.clone())),
+        any::<u64>()
+            .prop_map(|bytes| Answer::Long { bytes })
             .prop_map(with(lookup.clone())),
         waits().prop_map(Answer::Held).prop_map(with(lookup)),
         Just((Question::Renew { key }, Answer::Unknown)),

@@ -120,6 +120,10 @@ impl Vector {
                 held: None,
                 lease: true,
             },
+            Some("fetch") => Question::Fetch {
+                key: side.names.name(&key()),
+                held: None,
+            },
             Some("invalidate") => Question::Invalidate {
                 position,
                 stale: Vec::new(),
