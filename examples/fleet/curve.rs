@@ -110,11 +110,14 @@ fn legend(out: &mut impl Write) -> io::Result<()> {
         out,
         "
 Each row is a fleet of that size, one daemon for each runner with a state, a cache and sockets of its
-own, all in one process: the bounds of time are longer than on machines of their own, by the size
-of the fleet. \"may be shared\" is what others can prove for themselves; the repository (its
-answer has a token in it), the list of releases (it has drafts) and contents (their validators are
-git's, not of the body) are counted for everybody who asks. The second \"of one runner\" is that of all counted calls together. A 304 is free
-of the primary limit and one point of the secondary one, so points grow with the fleet.
+own, all in one process. So whoever asks a peer waits four times as long for its answer as on machines
+of their own; and these waits, leases and contacts are twice as long from six runners on, three times
+from eleven on, and so forth. \"may be shared\" is what others can prove for themselves, and may cost at most {FLAT}%
+of what it costs one runner. The rest is counted for everybody who asks: the repository (its answer
+has a token in it), the list of releases (it has drafts) and contents (their validators are git's,
+not of the body). The second \"of one runner\" is that of all counted calls together, which grows with
+that rest. Nothing is shown before GitHub has answered the caller's own token: a 304 is free of the
+primary limit and one point of the secondary one, so points grow with the fleet.
 "
     )
 }

@@ -52,6 +52,8 @@ pub enum Found {
     Candidate(Offer, Source),
     /// Nobody has it, and others wait for us to ask GitHub.
     Lease(Lease),
+    /// Whoever gives the lease has nothing, another peer has this: a candidate for the question that others wait for.
+    Leased(Lease, Box<Offer>, Source),
     /// Somebody else's question to GitHub has just shown that what we have is current for it: our own free
     /// question will do.
     Same,

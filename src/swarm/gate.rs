@@ -3,7 +3,7 @@
 //! # Flow
 //!
 //! Each connection gets a handler that offers the admission alone (`handler`). When the other side has proved what it
-//! had to ([`admission`]), and not before, the inner behaviour is asked for a handler of its own, which is sent
+//! had to ([`super::admission`]), and not before, the inner behaviour is asked for a handler of its own, which is sent
 //! into ours; from then on the inner behaviour's protocols exist on *this* connection. Another connection of the same
 //! peer is admitted by itself.
 //!

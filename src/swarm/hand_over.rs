@@ -104,8 +104,9 @@ pub(super) fn store(shared: &Arc<Shared>, offer: Offer) {
             match told {
                 Some(at) if sent[at] => holding.end(Over::Stored),
                 Some(_) => holding.end(Over::Told(Ended::Failed)),
-                // Our own desk knows. Another one may not be given this entry, so nobody who waits there
-                // will get it.
+                // Our own desk knows.
+                None if holding.owner == us => holding.end(Over::Stored),
+                // Another one may not be given this entry, so nobody who waits there will get it.
                 None => holding.end(Over::Told(Ended::NotShared)),
             }
         }

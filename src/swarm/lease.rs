@@ -305,12 +305,15 @@ impl Table {
         now: Instant,
     ) -> Woken {
         let mut woken = Woken::new();
-        let served = |waiter: &Waiter| {
-            let same = waiter.held == Some(digest);
-            Some(if same { Outcome::Same } else { Outcome::Stored })
+        let is_holder = self.is_holder(key, member);
+        // That somebody else has what a waiter has, too, does not answer the question which the holder asks: it may
+        // have been confirmed before the waiter came, and its store was slow.
+        let served = |waiter: &Waiter| match waiter.held {
+            Some(held) if held == digest => is_holder.then_some(Outcome::Same),
+            _ => Some(Outcome::Stored),
         };
         self.wake(key, served, &mut woken);
-        if self.is_holder(key, member) {
+        if is_holder {
             self.landed(key, digest, now);
         }
         woken

@@ -370,7 +370,8 @@ impl Lookup {
         while !replies.is_empty() {
             let (reply, _, left) = futures_util::future::select_all(replies).await;
             if let Some(Reply::Candidate(offer, source)) = reply {
-                return Found::Candidate(*offer, source);
+                // It may be outdated. Without the lease everybody who is told of it would pay for that.
+                return Found::Leased(lease, offer, source);
             }
             replies = left;
         }

@@ -308,13 +308,15 @@ fn validator(variant: &Variant, receipt: Option<&Arc<Grant>>, known: &Known) -> 
     receipt.etag.clone().map(Validator::Own)
 }
 
-/// The variant asked about last among those that `allowed` lets pass.
+/// The variant asked about last among those that `allowed` lets pass. Events are writes and the like: hours can pass
+/// between two, and then time tells.
 fn newest(entry: &Entry, allowed: impl Fn(&Variant) -> bool) -> Option<&Arc<Variant>> {
     entry
         .variants
         .iter()
+        .rev()
         .filter(|variant| allowed(variant))
-        .max_by_key(|variant| variant.asked_at)
+        .max_by_key(|variant| (variant.asked_at, variant.validated_at))
 }
 
 #[cfg(test)]
@@ -407,6 +409,20 @@ mod tests {
         match verdict {
             Verdict::Revalidate { candidate, .. } => Some(&candidate.validator),
             Verdict::Hit { .. } | Verdict::Fetch { .. } => None,
+        }
+    }
+
+    #[test]
+    fn without_a_write_between_the_later_of_two_bodies_is_asked_about() {
+        let (before, after) = (body("before", ago(900)), body("after", ago(600)));
+        for bodies in [[&before, &after], [&after, &before]] {
+            let held = bodies.into_iter().cloned();
+            let held = held.fold(Entry::default(), Entry::with_variant);
+            let Verdict::Revalidate { candidate, .. } = verdict(&held, someone("ghs_me"), &known())
+            else {
+                panic!("a question")
+            };
+            assert_eq!(candidate.variant.digest, after.digest);
         }
     }
 

@@ -43,9 +43,10 @@ impl Operation {
             | Self::Issues
             | Self::Labels
             | Self::Pulls
+            | Self::PublishedRelease
             | Self::Deployments => Reach::Repository,
-            // Drafts are among the releases, other repositories among forks and search results, and what events,
-            // users and organisations show depends on who looks.
+            // Drafts are among releases and are found by their number, other repositories among forks and search
+            // results, and what events, users and organisations show depends on who looks.
             Self::ListRepos
             | Self::Releases
             | Self::Events
@@ -195,6 +196,21 @@ mod tests {
             let is_word = words.iter().any(|word| operation.name().contains(word));
             let travels = operation.reach() == Reach::Repository;
             assert_eq!(travels, !is_word, "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn of_releases_only_what_is_never_a_draft_travels_to_readers() {
+        for (rest, reach) in [
+            ("releases/tags/v1", Reach::Repository),
+            ("releases/latest", Reach::Repository),
+            ("releases", Reach::WhenPublic),
+            ("releases/1", Reach::WhenPublic),
+            ("releases/1/assets", Reach::WhenPublic),
+            ("releases/assets/1", Reach::WhenPublic),
+        ] {
+            let found = Operation::of(true, &format!("/repos/o/r/{rest}"));
+            assert_eq!(found.reach(), reach, "{rest}");
         }
     }
 

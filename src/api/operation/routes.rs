@@ -67,6 +67,7 @@ fn repository(rest: &[&str], target: &str) -> Result<Operation, Refused> {
         ["tags", "protection", ..] => O::Settings,
         ["branches", ..] => O::Branches,
         ["tags"] => O::Tags,
+        ["releases", "latest"] | ["releases", "tags", ..] => O::PublishedRelease,
         ["releases", ..] => O::Releases,
         ["deployments", ..] => O::Deployments,
         ["environments", _, "secrets", ..] => O::Secrets,

@@ -55,6 +55,8 @@ pub enum Operation {
     Pulls,
     /// Releases and their assets, drafts among them.
     Releases,
+    /// The latest release, and one by its tag: GitHub finds published ones only, whoever asks.
+    PublishedRelease,
     /// Deployments.
     Deployments,
     /// Environments.
@@ -114,7 +116,7 @@ const YEAR: u64 = 365 * 24 * 60 * 60;
 const DAY: u64 = 24 * 60 * 60;
 
 /// Every class, in the order of the enum.
-pub(super) const ROWS: [Row; 51] = {
+pub(super) const ROWS: [Row; 52] = {
     use Operation as O;
     [
         (O::ListRepos, "list_repos", Some(600)),
@@ -143,6 +145,7 @@ pub(super) const ROWS: [Row; 51] = {
         (O::Labels, "labels", None),
         (O::Pulls, "pulls", None),
         (O::Releases, "releases", None),
+        (O::PublishedRelease, "published_release", None),
         (O::Deployments, "deployments", None),
         (O::Environments, "environments", None),
         (O::Secrets, "secrets", None),

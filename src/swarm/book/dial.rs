@@ -8,8 +8,8 @@ use crate::digest::Digest;
 
 /// Before the second attempt.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest wait between attempts.
-const LONGEST: Duration = Duration::from_mins(1);
+/// The longest wait between attempts: much shorter than the minute for which a silent peer makes us ask again.
+const LONGEST: Duration = Duration::from_secs(20);
 /// Before the second attempt at a peer that refused: what is wrong is a setting, which people change.
 const REFUSED: Duration = Duration::from_secs(30);
 /// The longest wait between attempts at a peer that refuses.
@@ -87,9 +87,9 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_a_minute_and_differ_between_pairs() {
+    fn waits_double_up_to_twenty_seconds_and_differ_between_pairs() {
         let one = waits(|attempts, now| attempts.failed(now, b"one"));
-        let expected = [1., 2., 4., 8., 16., 32., 60., 60., 60., 60., 60., 60.];
+        let expected = [1., 2., 4., 8., 16., 20., 20., 20., 20., 20., 20., 20.];
         for (wait, expected) in one.iter().zip(expected) {
             let share = wait / expected;
             assert!((0.75..=1.25).contains(&share), "{wait} for {expected}");

@@ -124,6 +124,16 @@ fn anybodys_entry_serves_who_waits_but_only_the_holders_ends_the_lease() {
 }
 
 #[test]
+fn a_slow_store_of_what_a_waiter_has_does_not_answer_what_the_holder_asks() {
+    let (mut table, now) = table();
+    table.take(&KEY, member(1), now);
+    let ticket = waits(&mut table, 2, Some(body(1)), now);
+    assert_eq!(table.stored(&KEY, member(3), body(1), now), []);
+    let woken = table.stored(&KEY, member(1), body(2), now);
+    assert_eq!(woken, [(ticket, Outcome::Stored)]);
+}
+
+#[test]
 fn unchanged_is_the_same_to_whoever_has_it_and_the_next_of_the_others_asks() {
     let (mut table, now) = table();
     table.take(&KEY, member(1), now);

@@ -112,7 +112,14 @@ impl Lease {
             let holding = inner.held.remove(&self.key);
             drop(inner);
             if let Some(holding) = holding {
-                holding.end(Over::Told(ended));
+                let us = self.shared.identity.peer_id();
+                if self.owner == us {
+                    // At once: later it could be the end of the next lease, if we take one.
+                    self.shared.desk.end(&self.key, us, ended);
+                    holding.end(Over::Stored);
+                } else {
+                    holding.end(Over::Told(ended));
+                }
             }
         }
     }

@@ -217,21 +217,49 @@ fn are_pages(links: &Links, asked: Asked<'_>, body: &[u8]) -> bool {
             let is_page = link.rel.len() == 1 && link.parameters.is_empty();
             is_page
                 && Path::of(&there).is_some_and(|other| {
-                    is_same(other.segments(), path.segments(), asked.repository)
+                    is_same(other.segments(), path.segments(), asked.repository, body)
                 })
                 && turns(link, query, query_of(&there))
         })
 }
 
-/// Whether two paths name the same list. GitHub's own links say the number of a repository, not its name.
-fn is_same(there: &[&str], here: &[&str], repository: Option<u64>) -> bool {
-    match (there, here) {
-        _ if there == here => true,
-        (["repositories", id, there @ ..], ["repos", _, _, here @ ..]) => {
-            repository.is_some_and(|number| number.to_string() == *id) && there == here
+/// Whether two paths name the same list. GitHub's own links say the number of a repository, not its name, and may do so
+/// with a workflow, whose number its runs tell in `body`.
+fn is_same(there: &[&str], here: &[&str], repository: Option<u64>, body: &[u8]) -> bool {
+    let (there, here) = match (there, here) {
+        _ if there == here => return true,
+        (["repositories", id, there @ ..], ["repos", _, _, here @ ..])
+            if repository.is_some_and(|number| number.to_string() == *id) =>
+        {
+            (there, here)
         }
-        _ => false,
+        _ => return false,
+    };
+    match (there, here) {
+        (["actions", "workflows", id, "runs"], ["actions", "workflows", name, "runs"])
+            if id != name =>
+        {
+            // A name may be another workflow's number, of which GitHub would have said nothing else.
+            name.parse::<u64>().is_err() && is_workflow(id, body)
+        }
+        _ => there == here,
     }
+}
+
+/// Whether all runs in `body` are of the workflow with this number.
+fn is_workflow(id: &str, body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Runs {
+        workflow_runs: Vec<Run>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Run {
+        workflow_id: u64,
+    }
+    serde_json::from_slice::<Runs>(body).is_ok_and(|body| {
+        let runs = body.workflow_runs;
+        !runs.is_empty() && runs.iter().all(|run| run.workflow_id.to_string() == id)
+    })
 }
 
 /// What says which page: GitHub pages by number, or by a cursor.

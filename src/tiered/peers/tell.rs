@@ -59,12 +59,13 @@ impl Inner {
         }
     }
 
-    /// Gives the owners of `key` what GitHub has just said, and ends the lease that others wait for.
+    /// Gives the owners of `key` what GitHub has just said, and ends the lease that others wait for; whoever gave it was
+    /// told of a body that we know.
     pub(in crate::tiered) fn hand_over(
         &self,
         key: Key,
         answered: Option<Answered>,
-        lease: Option<Lease>,
+        lease: Option<(Lease, Option<Digest>)>,
     ) {
         let Some(peers) = &self.peers else { return };
         let now = self.clock.now();
@@ -79,13 +80,17 @@ impl Inner {
         if let Some((offer, digest)) = offer
             && around > 0
         {
-            let is_new = matches!(answered, Some(Answered::Body(_)));
+            // Those who wait have what the lease's owner has, and are not helped by the name of another body.
+            let is_other = lease
+                .as_ref()
+                .is_some_and(|(_, told)| *told != Some(digest));
+            let is_new = is_other || matches!(answered, Some(Answered::Body(_)));
             if is_new || !peers.given.has(&key, (digest, around), now) {
                 peers.given.note(key, (digest, around), now);
                 peers.client.store(offer);
             }
         }
-        if let Some(lease) = lease {
+        if let Some((lease, _)) = lease {
             lease.land(ended);
         }
     }

@@ -16,9 +16,10 @@ use crate::tiered::{Answer, Trust, request_control};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// Lookups for one request. The second says what the first has brought, if that may be outdated: somebody may know better,
-/// or be asking GitHub already.
-const LOOKUPS: usize = 2;
+/// Lookups for one request. The next says what the last has brought, if that may be outdated: somebody may know better, or
+/// be asking GitHub already, and else we do that for everybody. The third is for whom a slow owner made the second one ask
+/// elsewhere.
+const LOOKUPS: usize = 3;
 
 /// What came of asking the peers.
 pub(super) enum Sought {
@@ -33,6 +34,8 @@ pub(super) struct Plan {
     pub(super) asking: Asking,
     /// Others wait for the answer.
     lease: Option<Lease>,
+    /// The body that peers were told we know.
+    told: Option<Digest>,
     /// Who brought the candidate.
     candidate_of: Option<Source>,
 }
@@ -43,6 +46,7 @@ impl Plan {
         Self {
             asking,
             lease: None,
+            told: None,
             candidate_of: None,
         }
     }
@@ -77,6 +81,8 @@ enum Considered {
     Likely,
     /// It is the candidate, for want of a better one.
     Doubtful,
+    /// What is held here is newer.
+    Older,
     Left,
 }
 
@@ -112,20 +118,34 @@ impl Read {
             match self.consider(peers, &mut plan, &held.offer, (held.from, held.proved_at)) {
                 Considered::Shown(ended) => return Sought::Shown(ended),
                 Considered::Likely => return Sought::Ask(plan),
-                Considered::Doubtful | Considered::Left => {}
+                Considered::Doubtful | Considered::Older | Considered::Left => {}
             }
         }
+        plan.told = plan.digest();
         for _ in 0..LOOKUPS {
             // The age that a peer tells is counted from before it was asked: then no entry looks younger than it is.
             let before = inner.clock.now();
-            let reason = match peers.client.lookup(key, plan.digest()).await {
+            let reason = match peers.client.lookup(key, plan.told).await {
                 Found::Candidate(offer, source) => {
                     let proved_at = before.minus(source.age.max(offer.age));
                     match self.consider(peers, &mut plan, &offer, (source, proved_at)) {
                         Considered::Shown(ended) => return Sought::Shown(ended),
-                        Considered::Doubtful => continue,
+                        // Whoever has no more than that gives the lease.
+                        Considered::Doubtful | Considered::Older => {
+                            plan.told = Some(offer.digest());
+                            continue;
+                        }
                         Considered::Likely | Considered::Left => break,
                     }
+                }
+                Found::Leased(lease, offer, source) => {
+                    let proved_at = before.minus(source.age.max(offer.age));
+                    let considered = self.consider(peers, &mut plan, &offer, (source, proved_at));
+                    if let Considered::Shown(ended) = considered {
+                        return Sought::Shown(ended);
+                    }
+                    plan.lease = Some(lease);
+                    Reason::Lease
                 }
                 Found::Lease(lease) => {
                     plan.lease = Some(lease);
@@ -209,7 +229,14 @@ impl Read {
                 plan.take(candidate, source);
                 Considered::Doubtful
             }
-            Use::Leave(reason) => leave(reason),
+            Use::Leave(reason) => {
+                leave(reason);
+                if reason == Reason::CandidateOlder {
+                    Considered::Older
+                } else {
+                    Considered::Left
+                }
+            }
         }
     }
 
@@ -269,8 +296,8 @@ impl Read {
                 peers.judged(self.who(), (source, about), confirmed);
             }
         }
-        self.inner
-            .hand_over(self.question.key, answered, plan.lease);
+        let lease = plan.lease.map(|lease| (lease, plan.told));
+        self.inner.hand_over(self.question.key, answered, lease);
     }
 
     fn who(&self) -> peers::Who {

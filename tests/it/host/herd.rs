@@ -10,7 +10,7 @@ use ghswarm_lab::{FakeGitHub, Fault, Matcher, Token, TokenSpec};
 use http::header::AUTHORIZATION;
 use rustix::process::Signal;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep};
+use tokio::time::interval;
 
 use super::process::Process;
 
@@ -103,7 +103,6 @@ impl Herd {
             while self.github.usage().total.max_concurrency == 0 {
                 ticks.tick().await;
             }
-            sleep(THINKS / 2).await;
             self.daemons[RUNNERS - 1].signal(signal);
         }
         let waited = join_all(asked.into_iter().map(JoinSet::join_all)).await;

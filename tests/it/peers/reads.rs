@@ -25,6 +25,8 @@ async fn what_one_runner_fetched_costs_the_next_one_nothing() {
         "/pulls?per_page=3",
         "/branches",
         "/actions/runs",
+        "/actions/workflows/ci.yml/runs?per_page=1",
+        "/releases/tags/v0.1.0",
     ] {
         let path = format!("{REPO}{path}");
         let fetched = first.get(&first.job(NEIGHBOURS), &path).await;
@@ -45,7 +47,7 @@ async fn what_one_runner_fetched_costs_the_next_one_nothing() {
         assert_eq!(first.usage().total.counted, 0, "{path}");
         assert!(second.get(&token, &path).await.is_hit(), "{path}");
     }
-    assert_eq!(second.met("peer-candidate-confirmed").await, 6);
+    assert_eq!(second.met("peer-candidate-confirmed").await, 8);
 }
 
 #[tokio::test]

@@ -8,9 +8,10 @@ use ghswarm::digest::Digest;
 use ghswarm::swarm::Found;
 use ghswarm::swarm::wire::message::Ended;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::member::SOON;
+use super::moment::pass;
 use super::runner::{FIRST_ANSWER, GitHub, Runner, config, key, land, offer, owned_by, word};
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -26,7 +27,7 @@ fn lookup(runner: &Runner, key: Key, held: Option<Digest>) -> JoinHandle<Found> 
 /// A lookup that found that somebody asks already, and waits.
 async fn waiting(runner: &Runner, key: Key, held: Option<Digest>) -> JoinHandle<Found> {
     let task = lookup(runner, key, held);
-    sleep(Duration::from_millis(300)).await;
+    pass(Duration::from_millis(300)).await;
     assert!(!task.is_finished(), "{}", word(&task.await.unwrap()));
     task
 }
@@ -105,7 +106,10 @@ async fn a_lookup_that_is_cancelled_leaves_no_lease_behind() {
 
 #[tokio::test]
 async fn a_holder_that_is_killed_is_replaced_at_once() {
-    let mut fleet = Runner::fleet(4, &config()).await;
+    let mut config = config();
+    // Those who wait have begun one after the other, and the first must still wait when the last does.
+    config.times.lease = 2 * LEASE;
+    let mut fleet = Runner::fleet(4, &config).await;
     let owned: Vec<_> = (0..3).map(|owner| owned_by(&fleet, &[owner], 0)).collect();
     let mut held = Vec::new();
     for key in &owned {
@@ -118,7 +122,7 @@ async fn a_holder_that_is_killed_is_replaced_at_once() {
         waiters.push(waiting(&fleet[(at + 1) % 3], *key, None).await);
     }
     // Renewed by then, or it would have been lost to being quiet.
-    sleep(LEASE / 2).await;
+    pass(LEASE).await;
     assert!(waiters.iter().all(|waiter| !waiter.is_finished()));
     let began = Instant::now();
     fleet.pop().unwrap().kill().await;
@@ -208,7 +212,7 @@ async fn an_owner_that_stops_costs_a_lease_at_most_and_then_nothing() {
 
     fleet[3].cont();
     let key = owned_by(&fleet, &[3, 0], 50_000);
-    sleep(Duration::from_secs(6)).await;
+    pass(Duration::from_secs(6)).await;
     let found = fleet[1].client.lookup(key, None).await;
     assert_eq!(word(&found), "lease");
     let other = waiting(&fleet[2], key, None).await;

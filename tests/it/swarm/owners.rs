@@ -7,6 +7,7 @@ use ghswarm::swarm::{Found, Offer};
 use tokio::time::timeout;
 
 use super::member::SOON;
+use super::moment::{moment, pass};
 use super::runner::{Runner, config, key, land, offer, owned_by, ranks, word};
 
 /// Until whoever is to wait does wait, on a busy machine; less than half of a lease.
@@ -16,7 +17,7 @@ const A_WHILE: Duration = Duration::from_millis(700);
 async fn has(runner: &Runner, offer: &Offer) {
     let had = async {
         while runner.has(offer.key).as_ref() != Some(offer) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            moment().await;
         }
     };
     timeout(SOON, had).await.expect("an owner has the entry");
@@ -25,6 +26,7 @@ async fn has(runner: &Runner, offer: &Offer) {
 fn candidate(found: Found) -> Offer {
     match found {
         Found::Candidate(offer, _) => offer,
+        Found::Leased(_, offer, _) => *offer,
         other => panic!("{}", word(&other)),
     }
 }
@@ -101,12 +103,47 @@ async fn whoever_polls_together_pays_for_one_question() {
         // The owner has it.
         fleet[3].client.lookup(entry.key, None),
         async {
-            tokio::time::sleep(A_WHILE).await;
+            pass(A_WHILE).await;
             land(first, Ended::Unchanged(entry.digest()));
         }
     );
     assert_eq!([word(&same), word(&also_same)], ["same", "same"]);
     assert_eq!(candidate(cold), entry);
+}
+
+#[tokio::test]
+async fn what_is_not_where_it_belongs_is_asked_about_by_one_for_all() {
+    let fleet = Runner::fleet(3, &config()).await;
+    for first in [0, 1] {
+        let key = owned_by(&fleet, &[first, 2], 100 * u32::try_from(first).unwrap());
+        let (old, new) = (offer(key, b"[1]"), offer(key, b"[1,2]"));
+        fleet[2].holds(old.clone());
+        let found = fleet[0].client.lookup(key, None).await;
+        assert_eq!(word(&found), "candidate and lease");
+        let (waiter, ()) = tokio::join!(fleet[1].client.lookup(key, None), async {
+            pass(Duration::from_millis(300)).await;
+            fleet[0].client.store(new.clone());
+            drop(found);
+        });
+        assert_eq!(candidate(waiter), new);
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_lease_is_not_that_of_the_next_one() {
+    let fleet = Runner::fleet(2, &config()).await;
+    let key = owned_by(&fleet, &[0], 0);
+    for _ in 0..10 {
+        drop(fleet[0].client.lookup(key, None).await);
+        let again = fleet[0].client.lookup(key, None).await;
+        assert_eq!(word(&again), "lease");
+        let (waiter, ()) = tokio::join!(fleet[1].client.lookup(key, None), async {
+            pass(Duration::from_millis(100)).await;
+            land(again, Ended::Failed);
+        });
+        // Only now.
+        assert_eq!(word(&waiter), "lease");
+    }
 }
 
 #[tokio::test]
@@ -118,7 +155,7 @@ async fn what_may_not_be_shared_is_waited_for_by_nobody() {
         assert_eq!(word(&first), "lease");
         let began = Instant::now();
         let (waiter, ()) = tokio::join!(fleet[1].client.lookup(key, None), async {
-            tokio::time::sleep(A_WHILE).await;
+            pass(A_WHILE).await;
             land(first, Ended::NotShared);
         });
         assert_eq!(word(&waiter), "not shared");
@@ -138,7 +175,7 @@ async fn two_are_enough() {
         let first = fleet[0].client.lookup(key, None).await;
         assert_eq!(word(&first), "lease");
         let (found, ()) = tokio::join!(fleet[1].client.lookup(key, None), async {
-            tokio::time::sleep(A_WHILE).await;
+            pass(A_WHILE).await;
             fleet[0].client.store(offer(key, b"{}"));
             drop(first);
         });

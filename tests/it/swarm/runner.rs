@@ -220,6 +220,10 @@ impl Runner {
             self.holds(offer.clone());
             return offer;
         }
+        if let Found::Leased(_, offer, _) = found {
+            self.holds(Offer::clone(&offer));
+            return *offer;
+        }
         let offer = github.answer(key).await;
         self.holds(offer.clone());
         self.client.store(offer.clone());
@@ -285,6 +289,7 @@ async fn answer(entries: Entries, mut events: mpsc::Receiver<Event>, client: Cli
 pub(crate) fn word(found: &Found) -> &'static str {
     match found {
         Found::Candidate(..) => "candidate",
+        Found::Leased(..) => "candidate and lease",
         Found::Lease(_) => "lease",
         Found::Same => "same",
         Found::Nothing(Nothing::Alone) => "alone",

@@ -377,6 +377,36 @@ fn links_are_taken_from_who_knows_the_secret_and_lead_to_pages_of_this_list() {
 }
 
 #[test]
+fn a_workflow_is_the_one_whose_number_its_runs_tell() {
+    let judged = |name: &str, body: &str| {
+        let target = format!("/repos/o/r/actions/workflows/{name}/runs?per_page=1");
+        let next = "/repositories/7/actions/workflows/41/runs?per_page=1&page=2";
+        let asked = Asked {
+            key: key(),
+            operation: Operation::GetWorkflowRuns,
+            target: &target,
+            repository: Some(7),
+        };
+        candidate(&linked(body, &[("next", next)]), true, asked, 1 << 20, NOW).map(drop)
+    };
+    let runs = |id: u32| format!(r#"{{"total_count":9,"workflow_runs":[{{"workflow_id":{id}}}]}}"#);
+    assert_eq!(judged("ci.yml", &runs(41)), Ok(()));
+    assert_eq!(judged("41", &runs(41)), Ok(()));
+    for (name, body) in [
+        ("ci.yml", runs(42)),
+        ("42", runs(41)),
+        ("42", runs(42)),
+        (
+            "ci.yml",
+            r#"{"total_count":9,"workflow_runs":[{"id":1}]}"#.to_owned(),
+        ),
+    ] {
+        let found = judged(name, &body);
+        assert_eq!(found, Err(Reason::CandidateLinks), "{name} {body}");
+    }
+}
+
+#[test]
 fn the_end_of_a_list_is_judged_for_the_page_size_that_was_asked_for() {
     let full = judged(&theirs(r#"[{"id":1},{"id":2}]"#), true).unwrap();
     assert!(matches!(*full.tail, Tail::Full { probe: Some(_) }));
