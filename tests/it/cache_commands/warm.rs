@@ -85,12 +85,20 @@ async fn pages_are_followed_and_failures_do_not_stop_the_rest() {
         "{said}"
     );
     let again = ["cache", "warm", "--paginate", "--format", "json", issues];
-    let again = sandbox.run(again).await.ok().json();
+    let next = sandbox.run(again).await.ok().json();
+    let held = next["hits"].as_u64().zip(next["revalidated"].as_u64());
+    // The second page is read by the repository's number. If the refusal came while it was on its way, it could be
+    // that repository which was refused, so GitHub is asked once more.
     assert_eq!(
-        (&again["hits"], &again["misses"]),
-        (&said["misses"], &0.into()),
-        "every page: {again}"
+        (
+            held.map(|(hits, revalidated)| hits + revalidated),
+            &next["misses"]
+        ),
+        (said["misses"].as_u64(), &0.into()),
+        "every page: {next}"
     );
+    let last = sandbox.run(again).await.ok().json();
+    assert_eq!(last["hits"], said["misses"], "every page: {last}");
 }
 
 #[tokio::test]
