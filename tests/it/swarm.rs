@@ -1,5 +1,6 @@
 //! Swarms in one process, on real sockets of the loopback interface.
 
+mod audience;
 mod foreign;
 mod gossip;
 mod hearer;

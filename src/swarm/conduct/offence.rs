@@ -26,10 +26,8 @@ pub enum Offence {
     NotSealed,
     /// A seal that does not open.
     BadSeal,
-    /// A seal for longer than anybody seals.
+    /// A seal for longer than anybody seals, by any clock.
     WrongExpiry,
-    /// A seal that has run out: kept and sent again, or by a clock that is wrong.
-    ExpiredSeal,
     /// Entries said to be new that GitHub does not know.
     RefutedCandidates,
     /// A message to everybody that must not be passed on.
@@ -59,7 +57,6 @@ impl Offence {
             Self::NotSealed => "not-sealed",
             Self::BadSeal => "bad-seal",
             Self::WrongExpiry => "wrong-expiry",
-            Self::ExpiredSeal => "expired-seal",
             Self::RefutedCandidates => "refuted-candidates",
             Self::BadGossip => "bad-gossip",
             Self::QuestionFlood => "question-flood",
@@ -70,10 +67,11 @@ impl Offence {
         }
     }
 
-    /// What a message that was not taken says of its sender. Nothing, if it is only newer than we are.
+    /// What a message that was not taken says of its sender. Nothing, if it is only newer than we are, or if our clocks differ:
+    /// when the clock of a machine is set, all its peers would drop one another for what they had on its way.
     pub const fn of(malformed: Malformed) -> Option<Self> {
         Some(match malformed {
-            Malformed::Unknown => return None,
+            Malformed::Unknown | Malformed::Expired | Malformed::Ahead => return None,
             Malformed::Syntax
             | Malformed::OutOfRange
             | Malformed::Name
@@ -85,13 +83,12 @@ impl Offence {
             Malformed::OtherKey => Self::WrongKey,
             Malformed::NotSealed => Self::NotSealed,
             Malformed::NotOurs => Self::BadSeal,
-            Malformed::Expired => Self::ExpiredSeal,
             Malformed::Expiry => Self::WrongExpiry,
         })
     }
 
     /// How much it counts of [`ENOUGH`]. One fault is forgiven, because software has faults; three of the
-    /// same in a row are none. What an overload, a wrong clock or a wrong setting explains counts little.
+    /// same in a row are none. What an overload or a wrong setting explains counts little.
     const fn weight(self) -> f64 {
         match self {
             Self::Malformed
@@ -103,7 +100,7 @@ impl Offence {
             | Self::BadSeal
             | Self::WrongExpiry => 40.0,
             Self::BadGossip => 10.0,
-            Self::ExpiredSeal | Self::WrongAudience => 2.0,
+            Self::WrongAudience => 2.0,
             Self::QuestionFlood | Self::ByteFlood | Self::StoreFlood => 0.1,
             Self::AnnouncementFlood => 0.05,
             // These were judged over many already. A write that is not heard makes us wrong, so that there is

@@ -149,12 +149,14 @@ fn a_liar_about_new_things_is_dropped_and_an_outdated_peer_is_not() {
 }
 
 #[test]
-fn a_wrong_clock_takes_long_to_be_dropped_and_a_newer_version_for_ever() {
+fn a_wrong_setting_takes_long_to_be_dropped_and_a_wrong_clock_or_a_newer_version_for_ever() {
     let (mut conduct, peer, now) = (conduct(), PeerId::random(), Instant::now());
-    let expired = Offence::of(Malformed::Expired).unwrap();
-    let strikes = (1..100).find(|_| conduct.strike(peer, expired, now) != Verdict::Allow);
+    let setting = Offence::WrongAudience;
+    let strikes = (1..100).find(|_| conduct.strike(peer, setting, now) != Verdict::Allow);
     assert_eq!(strikes, Some(50));
-    assert_eq!(Offence::of(Malformed::Unknown), None);
+    for pardoned in [Malformed::Expired, Malformed::Ahead, Malformed::Unknown] {
+        assert_eq!(Offence::of(pardoned), None);
+    }
 }
 
 #[test]

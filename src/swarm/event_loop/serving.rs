@@ -13,7 +13,6 @@ use crate::swarm::exchange;
 use crate::swarm::frame::Frame;
 use crate::swarm::serve;
 use crate::swarm::shared::Shared;
-use crate::swarm::wire::Malformed;
 use crate::swarm::wire::message::Answer;
 
 /// Questions of all peers at once; beyond it the answer is [`Answer::Busy`].
@@ -89,11 +88,13 @@ impl Running {
                     let answer = serve::serve(Arc::clone(&shared), peer.clone(), question).await;
                     exchange::encode_answer(&shared, &peer, &answer)
                 }
-                // Somebody newer than we are wants something that we do not know: no offence.
-                Err(Malformed::Unknown) => exchange::encode_answer(&shared, &peer, &Answer::Busy),
                 Err(why) => {
                     shared.malformed(id, why);
-                    None
+                    // Where it is no offence, an end without an answer would look like one of ours.
+                    let pardoned = Offence::of(why).is_none();
+                    pardoned
+                        .then(|| exchange::encode_answer(&shared, &peer, &Answer::Busy))
+                        .flatten()
                 }
             };
             let answer = answer.map(Frame::from);

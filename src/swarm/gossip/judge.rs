@@ -61,7 +61,9 @@ pub(super) fn judge(
         Ok(word) => Verdict::Accept(word),
         Err(Malformed::Unknown) => Verdict::Ignore("gossip-unknown"),
         // Clocks differ, and the network may have kept it.
-        Err(Malformed::Expired | Malformed::Expiry) => Verdict::Ignore("gossip-expired"),
+        Err(Malformed::Expired | Malformed::Ahead | Malformed::Expiry) => {
+            Verdict::Ignore("gossip-expired")
+        }
         Err(malformed) => Verdict::Reject(Offence::of(malformed).unwrap_or(Offence::BadGossip)),
     }
 }

@@ -28,9 +28,11 @@ pub enum Malformed {
     NotSealed,
     /// It does not open: sealed by somebody else, for another pool or key, or changed on the way.
     NotOurs,
-    /// Sealed so long ago that it has run out: somebody's clock is wrong, or it was kept and sent again.
+    /// Sealed so long ago that it has run out: somebody's clock is wrong, or it was kept and sent again. No offence.
     Expired,
-    /// Sealed for longer than anybody seals.
+    /// Sealed for longer than anybody seals, unless our clocks differ. No offence.
+    Ahead,
+    /// Sealed for longer than anybody seals, whatever their clock says.
     Expiry,
 }
 
@@ -51,6 +53,7 @@ impl Malformed {
             Self::NotSealed => "wire-not-sealed",
             Self::NotOurs => "wire-bad-seal",
             Self::Expired => "wire-expired",
+            Self::Ahead => "wire-clock-ahead",
             Self::Expiry => "wire-wrong-expiry",
         }
     }

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 
 /// No seal is accepted for longer from now.
 pub const LONGEST: Duration = Duration::from_hours(1);
+/// A clock that is wrong by more than a day is no clock: GitHub's certificates would hardly be valid by it.
+const CLOCKS: Duration = Duration::from_hours(24);
 /// We seal for at least and at most so long: clocks may differ by five minutes in either direction before an
 /// honest seal is refused.
 const SHORTEST_OURS: Duration = Duration::from_mins(5);
@@ -169,8 +171,11 @@ impl<'b> Wrapped<'b> {
 }
 
 fn judge_expiry(expires: u64, now: Timestamp) -> Result<(), Malformed> {
-    if expires > now.plus(LONGEST).as_secs() {
+    if expires > now.plus(LONGEST + CLOCKS).as_secs() {
         return Err(Malformed::Expiry);
+    }
+    if expires > now.plus(LONGEST).as_secs() {
+        return Err(Malformed::Ahead);
     }
     if expires <= now.as_secs() {
         return Err(Malformed::Expired);

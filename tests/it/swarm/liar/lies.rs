@@ -82,13 +82,8 @@ pub(super) const LIES: [Lie; 17] = [
             Some(Said::Endless(b"\x82\x05\xa2".to_vec()))
         })
     },
-    told(
-        "what has expired, again and again",
-        "expired-seal",
-        |keys, _| store(keys, now().minus(Duration::from_hours(2))),
-    ),
     told("an entry for ever", "wrong-expiry", |keys, _| {
-        store(keys, now().plus(Duration::from_hours(5)))
+        store(keys, now().plus(Duration::from_hours(30 * 24)))
     }),
     told(
         "an entry under the name of another",
@@ -162,6 +157,11 @@ pub(super) const LIES: [Lie; 17] = [
             question(keys, &Question::Store { key, offer })
         },
     ),
+    flood(
+        "ten thousand announcements",
+        "announcement-flood",
+        |keys, turn| (turn < 10_000).then(|| announcement(keys, turn))?,
+    ),
     answered("malformed answers", "malformed", |_| bytes(b"\x82\x01\xff")),
     answered("answers to something else", "malformed", |_| {
         bytes(b"\x82\x06\xa0")
@@ -191,7 +191,7 @@ fn bytes(bytes: &[u8]) -> Option<Said> {
 }
 
 /// What the stories ask for: an entry that GitHub never made.
-pub(super) fn entry() -> Offer {
+pub(in super::super) fn entry() -> Offer {
     Offer {
         key: Key::from_bytes([1; 32]),
         body: b"{\"forged\":true}".to_vec().into(),
@@ -238,6 +238,36 @@ fn store(keys: &Keys, at: Timestamp) -> Option<Said> {
     let sealing = sealing(keys, Some(&keys.secret), at);
     let question = Question::Store { key, offer };
     encode_question(&question, &sealing).ok().map(Said::Bytes)
+}
+
+/// An entry to hold that was sealed two hours ago: what somebody kept and sends again.
+pub(super) fn expired(keys: &Keys) -> Said {
+    store(keys, now().minus(Duration::from_hours(2))).expect("a message")
+}
+
+/// "I hold this", to everybody, under the pool's seal.
+fn announcement(keys: &Keys, turn: u32) -> Option<Said> {
+    let expires = now().plus(Duration::from_mins(10)).as_secs();
+    let mut message = Vec::new();
+    let mut encoder = Encoder::new(&mut message);
+    encoder.map(3).ok()?.u8(1).ok()?.u64(expires).ok()?;
+    encoder.u8(2).ok()?.u8(1).ok()?;
+    let digest = ghswarm::digest::Digest::of([&turn.to_be_bytes()[..]]);
+    encoder.u8(3).ok()?.array(2).ok()?;
+    encoder
+        .bytes(digest.as_bytes())
+        .ok()?
+        .bytes(digest.as_bytes())
+        .ok()?;
+    let mut nonce = [8; NONCE];
+    nonce[..4].copy_from_slice(&turn.to_be_bytes());
+    let bound = [&b"ghswarm/1/gossip\0"[..], keys.pool.as_bytes()].concat();
+    keys.secret
+        .entries()
+        .seal(&nonce, &bound, &mut message)
+        .ok()?;
+    message.extend_from_slice(&nonce);
+    Some(Said::ToEverybody(message))
 }
 
 /// An entry to hold, around what is in it.

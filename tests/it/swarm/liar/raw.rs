@@ -1,5 +1,6 @@
 //! A peer on plain rust-libp2p that was admitted and says whatever it likes: bytes, not messages.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use ghswarm::swarm::{Config, Identity, Names, PoolSecret, Secret};
 use libp2p::request_response::{self as exchange, Message, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{
-    Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, identify, noise, ping, tcp, yamux,
+    Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, gossipsub, identify, identity, noise,
+    ping, tcp, yamux,
 };
 
 /// What is said on one stream.
@@ -24,6 +26,8 @@ pub(super) enum Said {
     Endless(Vec<u8>),
     /// These bytes, and then nothing, without an end.
     Unended(Vec<u8>),
+    /// These bytes over gossip, which nobody answers.
+    ToEverybody(Vec<u8>),
 }
 
 /// Bytes as they are.
@@ -45,6 +49,7 @@ async fn write(io: &mut (impl AsyncWrite + Unpin), said: Said) -> io::Result<()>
             io.flush().await?;
             std::future::pending::<()>().await;
         }
+        Said::ToEverybody(_) => return Err(io::ErrorKind::Unsupported.into()),
     }
     io.close().await
 }
@@ -103,7 +108,14 @@ impl exchange::Codec for Bytes {
 struct Behaviour {
     identify: identify::Behaviour,
     ping: ping::Behaviour,
-    gate: Gate<exchange::Behaviour<Bytes>>,
+    gate: Gate<Spoken>,
+}
+
+/// What is spoken when both are admitted.
+#[derive(NetworkBehaviour)]
+struct Spoken {
+    exchange: exchange::Behaviour<Bytes>,
+    gossip: gossipsub::Behaviour,
 }
 
 /// How the bytes of a lookup begin: an array of two, the first of them its number.
@@ -118,6 +130,8 @@ pub(super) struct Liar {
     /// What it answers to a lookup; it is too busy for everything else.
     pub(super) answer: Said,
     pub(super) keys: Keys,
+    /// What is still to be said to everybody.
+    unsaid: VecDeque<Vec<u8>>,
 }
 
 /// What an admitted peer knows.
@@ -149,7 +163,7 @@ fn swarm(identity: &Identity, config: &Config) -> Swarm<Behaviour> {
     let policy = Policy {
         identity: identity.clone(),
         pool: config.pool.clone(),
-        secret: Some(keys.secret),
+        secret: Some(keys.secret.clone()),
         tickets: false,
         share_private: false,
         clock: Clock::system(),
@@ -160,7 +174,10 @@ fn swarm(identity: &Identity, config: &Config) -> Swarm<Behaviour> {
         identify: identify::Behaviour::new(identify::Config::new("x".into(), keypair.public())),
         ping: ping::Behaviour::default(),
         gate: Gate::new(
-            exchange::Behaviour::with_codec(Bytes, protocols, patient),
+            Spoken {
+                exchange: exchange::Behaviour::with_codec(Bytes, protocols, patient),
+                gossip: gossip(keypair, &keys.names),
+            },
             policy,
         ),
     };
@@ -176,6 +193,21 @@ fn swarm(identity: &Identity, config: &Config) -> Swarm<Behaviour> {
         .unwrap()
         .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
         .build()
+}
+
+fn gossip(keypair: &identity::Keypair, names: &Names) -> gossipsub::Behaviour {
+    let signed = gossipsub::MessageAuthenticity::Signed(keypair.clone());
+    let config = gossipsub::ConfigBuilder::default()
+        .flood_publish(true)
+        .build()
+        .unwrap();
+    let mut gossip = gossipsub::Behaviour::new(signed, config).unwrap();
+    gossip.subscribe(&topic(names)).unwrap();
+    gossip
+}
+
+fn topic(names: &Names) -> gossipsub::IdentTopic {
+    gossipsub::IdentTopic::new(names.topic())
 }
 
 /// What became of something that was said.
@@ -211,24 +243,50 @@ impl Liar {
             victim,
             answer: Said::Bytes(BUSY.to_vec()),
             keys: Keys::of(config),
+            unsaid: VecDeque::new(),
         }
     }
 
-    /// Says something on a stream of its own.
+    /// Says something on a stream of its own, or to everybody.
     pub(super) fn say(&mut self, said: Said) {
-        let exchange = self.swarm.behaviour_mut().gate.inner_mut();
+        if let Said::ToEverybody(bytes) = said {
+            self.unsaid.push_back(bytes);
+            return;
+        }
+        let exchange = &mut self.swarm.behaviour_mut().gate.inner_mut().exchange;
         exchange.send_request(&self.victim, said);
+    }
+
+    /// Whether everything has been said to everybody, as far as they take it now.
+    fn says_to_everybody(&mut self) -> bool {
+        let topic = topic(&self.keys.names);
+        while let Some(bytes) = self.unsaid.front() {
+            let gossip = &mut self.swarm.behaviour_mut().gate.inner_mut().gossip;
+            if gossip.publish(topic.clone(), bytes.clone()).is_err() {
+                // Nobody has subscribed yet, or they have not read the last ones.
+                return false;
+            }
+            self.unsaid.pop_front();
+        }
+        true
     }
 
     /// Waits for what comes of one thing that was said, and answers what is asked meanwhile.
     pub(super) async fn hear(&mut self) -> Heard {
+        let mut again = tokio::time::interval(Duration::from_millis(1));
         loop {
-            let event = self.swarm.select_next_some().await;
+            let all = self.says_to_everybody();
+            let event = tokio::select! {
+                event = self.swarm.select_next_some() => event,
+                _ = again.tick(), if !all => continue,
+            };
             let event = match event {
                 SwarmEvent::ConnectionClosed {
                     num_established: 0, ..
                 } => return Heard::Gone,
-                SwarmEvent::Behaviour(BehaviourEvent::Gate(gate::Event::Inner(event))) => event,
+                SwarmEvent::Behaviour(BehaviourEvent::Gate(gate::Event::Inner(
+                    SpokenEvent::Exchange(event),
+                ))) => event,
                 _ => continue,
             };
             match event {
@@ -241,7 +299,7 @@ impl Liar {
                             _ => &Said::Bytes(BUSY.to_vec()),
                         };
                         let answer = answer.clone();
-                        let exchange = self.swarm.behaviour_mut().gate.inner_mut();
+                        let exchange = &mut self.swarm.behaviour_mut().gate.inner_mut().exchange;
                         let _ = exchange.send_response(channel, answer);
                     }
                     Message::Response { .. } => return Heard::Answer,

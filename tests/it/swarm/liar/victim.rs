@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ghswarm::api::Key;
 use ghswarm::swarm::wire::message::{Answer, Question};
-use ghswarm::swarm::{Event, Multiaddr, PeerId, PeerRow, Source, Standing};
+use ghswarm::swarm::{AskError, Event, Multiaddr, PeerId, PeerRow, Source, Standing};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -34,6 +35,10 @@ pub(super) struct Report {
     /// Entries of its friend, and questions to it that brought none.
     pub(super) hits: u64,
     pub(super) missed: u64,
+    /// What the last of these brought.
+    pub(super) last_miss: Option<String>,
+    /// Entries that it was given to hold, and took.
+    pub(super) offered: u64,
     /// The longest that one took, in milliseconds.
     pub(super) slowest: u128,
     pub(super) peers: Vec<PeerRow>,
@@ -62,8 +67,13 @@ async fn is_lied_to() {
         .dial(friend.to_str().unwrap().parse().unwrap());
     member.sees(1).await;
     let mut events = std::mem::replace(&mut member.events, tokio::sync::mpsc::channel(1).1);
+    let offered = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&offered);
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
+            if matches!(event, Event::Offered { .. }) {
+                counter.fetch_add(1, SeqCst);
+            }
             agree(event);
         }
     });
@@ -73,6 +83,8 @@ async fn is_lied_to() {
         peak: 0,
         hits: 0,
         missed: 0,
+        last_miss: None,
+        offered: 0,
         slowest: 0,
         peers: Vec::new(),
     };
@@ -81,13 +93,14 @@ async fn is_lied_to() {
     for turn in 0_u64.. {
         let key = Key::from_bytes([if turn % 16 == 0 { LARGE } else { 1 }; 32]);
         let began = Instant::now();
-        let hit = matches!(ask(&member, friend, key).await, Some(Answer::Hit(_)));
+        let answer = ask(&member, friend, key).await;
         report.slowest = report.slowest.max(began.elapsed().as_millis());
-        *(if hit {
-            &mut report.hits
+        if let Ok(Answer::Hit(_)) = answer {
+            report.hits += 1;
         } else {
-            &mut report.missed
-        }) += 1;
+            report.missed += 1;
+            report.last_miss = Some(format!("{answer:?}"));
+        }
         for peer in member.client.roster().peers.iter().map(|peer| peer.id) {
             if peer != friend && asked.lock().unwrap().insert(peer) {
                 let (asked, client) = (Arc::clone(&asked), member.client.clone());
@@ -103,6 +116,7 @@ async fn is_lied_to() {
                 });
             }
         }
+        report.offered = offered.load(SeqCst);
         report.peers = member.client.peers().await;
         report.peak = peak();
         let line = serde_json::to_string(&report).unwrap();
@@ -119,9 +133,15 @@ fn lookup(key: ghswarm::swarm::WireKey) -> Question {
     }
 }
 
-async fn ask(member: &Member, friend: PeerId, key: Key) -> Option<Answer> {
-    let name = member.client.names().unwrap().name(&key);
-    member.client.ask(friend, lookup(name)).await.ok()
+async fn ask(member: &Member, friend: PeerId, key: Key) -> Result<Answer, AskError> {
+    let key = member.client.names().unwrap().name(&key);
+    match member.client.ask(friend, lookup(key)).await {
+        Ok(Answer::Long { .. }) => {
+            let fetch = Question::Fetch { key, held: None };
+            member.client.ask(friend, fetch).await
+        }
+        answer => answer,
+    }
 }
 
 /// Does at once whatever peers want.
