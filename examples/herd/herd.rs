@@ -23,6 +23,8 @@ const OF_PEERS: [&str; 5] = ["peer", "offer", "tiers", "lease", "everything-stal
 pub(crate) struct Size {
     pub(crate) runners: u64,
     pub(crate) urls: u64,
+    /// URLs that begin in a second; 0: all in the same moment.
+    pub(crate) pace: u32,
 }
 
 impl Size {
@@ -34,7 +36,8 @@ impl Size {
 
 /// Lives through all rounds of a herd.
 pub(crate) async fn live(size: Size, bar: &ProgressBar) -> anyhow::Result<Vec<Round>> {
-    let Size { runners, urls } = size;
+    let Size { runners, .. } = size;
+    let urls = size.urls;
     let github = GitHub::start(urls.div_ceil(2))?;
     let folder = tempfile::tempdir()?;
     let told = |what: &str| {
@@ -47,7 +50,7 @@ pub(crate) async fn live(size: Size, bar: &ProgressBar) -> anyhow::Result<Vec<Ro
     let place = folder.path().join("alone");
     std::fs::create_dir(&place)?;
     let alone = start(&github, &place, 0..runners, Share::Nothing).await?;
-    let mut round = round::ask(&github, &alone, urls, ("share nothing", None)).await?;
+    let mut round = round::ask(&github, &alone, size, ("share nothing", None)).await?;
     round.shares = false;
     rounds.push(round);
     drop(alone);
@@ -73,7 +76,7 @@ pub(crate) async fn live(size: Size, bar: &ProgressBar) -> anyhow::Result<Vec<Ro
     for (name, trouble) in rounds_of {
         told(name);
         let before = reasons(&members).await;
-        let mut round = round::ask(&github, &members, urls, (name, trouble)).await?;
+        let mut round = round::ask(&github, &members, size, (name, trouble)).await?;
         match trouble {
             None => {}
             Some(Trouble::Stop) => {

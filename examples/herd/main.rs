@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --example herd
 //! cargo run --release --example herd -- --runners 20 --urls 100
+//! cargo run --release --example herd -- --runners 48 --urls 200 --pace 5
 //! ```
 //!
 //! Every runner has a `ghswarm serve` of its own: a process, on loopback, with a state and a cache directory of its
@@ -15,7 +16,8 @@
 //! No request of any other runner may fail, and none may wait for longer than a lease.
 //!
 //! All processes share this machine, which the runners of a fleet do not. So there is a row of daemons that share nothing,
-//! for what the machine alone takes, and a small herd before the large one.
+//! for what the machine alone takes, and a small herd before the large one. `--pace 5` lets five URLs begin in a second,
+//! each asked for by all runners at once, where a machine cannot do everything in the same moment.
 //!
 //! * [`herd`] is what happens, [`member`] a daemon and its client, [`round`] one burst of questions,
 //! * [`github`] is the fake on a thread of its own, [`report`] prints and judges.
@@ -42,6 +44,7 @@ use herd::Size;
 const SMALL: Size = Size {
     runners: 10,
     urls: 50,
+    pace: 0,
 };
 /// Files that are open for other reasons than a connection.
 const OTHER_FILES: u64 = 500;
@@ -55,6 +58,9 @@ struct Arguments {
     /// What each of them asks, half of it of a private repository.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(4..=500))]
     urls: u64,
+    /// URLs that begin in a second, each with all runners at once; 0: all in the same moment.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pace: u32,
 }
 
 impl Arguments {
@@ -62,6 +68,7 @@ impl Arguments {
         let wanted = Size {
             runners: self.runners,
             urls: self.urls,
+            pace: self.pace,
         };
         let small = SMALL.questions() < wanted.questions();
         let sizes = small.then_some(SMALL).into_iter().chain([wanted]);

@@ -16,14 +16,26 @@ const PARTS: [usize; 3] = [500, 900, 990];
 /// Failures that are shown.
 const SHOWN: usize = 3;
 
-pub(crate) fn print(out: &mut impl Write, size: Size, rounds: &[Round]) -> io::Result<()> {
-    let Size { runners, urls } = size;
+fn title(out: &mut impl Write, size: Size) -> io::Result<()> {
+    let Size {
+        runners,
+        urls,
+        pace,
+    } = size;
+    let at_once = match pace {
+        0 => "at once".to_owned(),
+        pace => format!("({pace} URLs begin in a second, each with all runners at once)"),
+    };
     writeln!(
         out,
-        "{runners} runners × {urls} URLs = {} questions at once; GitHub takes {} ms\n",
+        "{runners} runners × {urls} URLs = {} questions {at_once}; GitHub takes {} ms\n",
         size.questions(),
         THINKS.as_millis()
-    )?;
+    )
+}
+
+pub(crate) fn print(out: &mut impl Write, size: Size, rounds: &[Round]) -> io::Result<()> {
+    title(out, size)?;
     writeln!(
         out,
         "{:14} {:>7} {:>6} {:>8} {:>8} {:>5} {:>7} {:>7} {:>31}",
@@ -100,7 +112,7 @@ pub(crate) fn judge(size: Size, rounds: &[Round]) -> Vec<String> {
     let calm = calm.map(slowest).max().unwrap_or_default();
     for round in rounds {
         let mut wrong = |what: String| {
-            let Size { runners, urls } = size;
+            let Size { runners, urls, .. } = size;
             problems.push(format!(
                 "{runners} runners × {urls} URLs, {}: {what}",
                 round.name

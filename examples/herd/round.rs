@@ -6,9 +6,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use ghswarm_lab::usage::Tally;
 use rustix::process::Signal;
-use tokio::time::interval;
+use tokio::time::{interval, sleep_until};
 
 use crate::github::{GitHub, PRIVATE, PUBLIC, title};
+use crate::herd::Size;
 use crate::member::Member;
 
 /// What happens to the last member in the middle of a round.
@@ -28,7 +29,7 @@ pub(crate) struct Round {
     pub(crate) trouble: Option<Trouble>,
     /// Different URLs.
     pub(crate) urls: u64,
-    /// From the first to the last question.
+    /// From when they should be asked to the last question, of one URL or of all that begin together.
     pub(crate) asked_within: Duration,
     /// How long each answer took, the longest last.
     pub(crate) took: Vec<Duration>,
@@ -47,29 +48,36 @@ pub(crate) struct Round {
 struct Url {
     path: String,
     title: String,
+    /// When it is asked for, from the beginning of the round.
+    at: Duration,
 }
 
 /// Half of the URLs are about the private repository. `as` makes them others than those of any other round.
-fn urls(count: u64, round: &str) -> Vec<Url> {
-    let urls = (0..count).map(|number| {
+fn urls(size: Size, round: &str) -> Vec<Url> {
+    let urls = (0..size.urls).map(|number| {
         let repository = [PRIVATE, PUBLIC][usize::from(number % 2 == 1)];
         let issue = number / 2 + 1;
         Url {
             path: format!("/repos/{repository}/issues/{issue}?as={round}"),
             title: title(issue),
+            at: match size.pace {
+                0 => Duration::ZERO,
+                pace => Duration::from_secs(number) / pace,
+            },
         }
     });
     urls.collect()
 }
 
-/// Has every member ask for `count` URLs at once.
+/// Has every member ask for the URLs at once, or at their pace.
 pub(crate) async fn ask(
     github: &GitHub,
     members: &[Member],
-    count: u64,
+    size: Size,
     (name, trouble): (&'static str, Option<Trouble>),
 ) -> anyhow::Result<Round> {
-    let urls = urls(count, &name.replace(' ', "-"));
+    let count = size.urls;
+    let urls = urls(size, &name.replace(' ', "-"));
     let (victim, others) = match (members.split_last(), trouble) {
         (Some((last, rest)), Some(_)) => (Some(last), rest),
         _ => (None, members),
@@ -77,10 +85,12 @@ pub(crate) async fn ask(
     github.forget();
     let began = Instant::now();
     let one = async |member: &Member, url: &Url| {
+        sleep_until((began + url.at).into()).await;
         let asked = began.elapsed();
         let answer = member.ask(&url.path, &url.title).await;
         let failure = answer.err().map(|error| format!("{}: {error:#}", url.path));
-        (asked, began.elapsed(), failure)
+        let late = asked.saturating_sub(url.at);
+        (late, began.elapsed().saturating_sub(asked), failure)
     };
     // As their clients are started: runner by runner, and URL by URL.
     let mut answers: FuturesUnordered<_> = others
@@ -110,9 +120,9 @@ pub(crate) async fn ask(
     loop {
         tokio::select! {
             answer = answers.next() => match answer {
-                Some((asked, answered, failure)) => {
-                    round.asked_within = round.asked_within.max(asked);
-                    round.took.push(answered.saturating_sub(asked));
+                Some((late, took, failure)) => {
+                    round.asked_within = round.asked_within.max(late);
+                    round.took.push(took);
                     round.failures.extend(failure);
                 }
                 None => break,
