@@ -45,6 +45,14 @@ pub const LOG_LEVEL: &str = "GHSWARM_LOG_LEVEL";
 pub const CONFIG: &str = "GHSWARM_CONFIG";
 /// `--env-file`.
 pub const ENV_FILE: &str = "GHSWARM_ENV_FILE";
+/// What `dist/install.sh` reads: they may stand in a job's environment, and mean nothing here.
+pub const OF_THE_INSTALLER: [&str; 5] = [
+    "GHSWARM_INSTALL_FILE",
+    "GHSWARM_INSTALL_SHA256",
+    "GHSWARM_INSTALL_TIMEOUT",
+    "GHSWARM_MIRROR",
+    "GHSWARM_VERSION",
+];
 /// `--ttl-policy`.
 pub const TTL_POLICY: &str = "GHSWARM_TTL_POLICY";
 /// `--lifetime`; several are separated by white space.

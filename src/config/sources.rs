@@ -249,6 +249,7 @@ impl<'a> Sources<'a> {
     /// variables that begin as ours do.
     fn slips(&mut self, environment: &Environment) {
         let mut known: Vec<_> = Setting::all().map(Setting::variable).collect();
+        known.extend(env::OF_THE_INSTALLER);
         known.extend([env::CONFIG, env::ENV_FILE]);
         known.extend([env::API_URL, env::ADMIN_URL, env::ADMIN_TOKEN_FILE]);
         for name in environment.names() {

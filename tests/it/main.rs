@@ -33,6 +33,7 @@ mod graphql;
 mod history;
 mod host;
 mod hosts;
+mod install;
 mod key_value;
 mod pages;
 mod peers;

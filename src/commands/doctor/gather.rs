@@ -400,6 +400,7 @@ fn known_variables() -> Vec<String> {
         .filter_map(clap::Arg::get_long)
         .map(variable)
         .chain([env::API_URL, env::ADMIN_URL, env::ADMIN_TOKEN_FILE].map(str::to_owned))
+        .chain(env::OF_THE_INSTALLER.map(str::to_owned))
         .collect()
 }
 
@@ -433,6 +434,9 @@ mod tests {
     fn every_flag_has_a_known_variable() {
         let known = known_variables();
         for variable in [env::MAX_WAIT, env::ORIGIN_FOR, env::API_URL, env::CACHE_DIR] {
+            assert!(known.iter().any(|name| name == variable), "{variable}");
+        }
+        for variable in env::OF_THE_INSTALLER {
             assert!(known.iter().any(|name| name == variable), "{variable}");
         }
         assert!(!known.iter().any(|name| name == "GHSWARM_KEEPER_PID"));
