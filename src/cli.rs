@@ -86,6 +86,9 @@ Prints one line of JSON when clients can connect, then serves until SIGINT or SI
 requests in flight finish. Logs go to stderr. Sockets of systemd (LISTEN_FDS) are used as they come:
 the first TCP socket for clients, the first Unix socket, a second TCP socket for administration.
 
+With --owner host it is for all jobs of this machine: see dist/systemd. Jobs look for it at
+/run/ghswarm/ghswarm.sock, and use it if root alone can put something there. They cannot end it.
+
 With a pool (--pool, or GITHUB_REPOSITORY) what it holds is shared with the pool's other daemons:
 see `ghswarm peers --help`. Peers are reached at port 9000, or the next free one.
 
@@ -94,6 +97,7 @@ Examples:
   ghswarm serve --listen 127.0.0.1:8080 --memory-limit 256MiB
   ghswarm serve --pool octo-org/app --secret-file ~/pool-secret --bootstrap /dns4/runner-1/tcp/9000
   ghswarm serve --origin https://ghe.example.org/api/v3 --grant-ttl 1m --on-exhausted stale
+  ghswarm serve --owner host --state-dir /var/lib/ghswarm
   ghswarm serve --origin-for ghe.example.org=https://ghe.example.org   # gh's second host, too
   curl http://127.0.0.1:8080/repos/octocat/hello-world")]
 pub struct Serve {
@@ -107,6 +111,7 @@ pub struct Serve {
 #[command(after_help = "\
 Leaves a keeper behind, which holds the sockets and starts the daemon again should it die. With a
 daemon running already, prints how to reach that one. Logs go to daemon.log in the state directory.
+A job uses its own daemon, or that of its host (see `ghswarm serve --help`); never another job's.
 
 Examples:
   ghswarm start
@@ -144,6 +149,7 @@ impl Target {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Requests in flight finish first. Without a daemon there is nothing to do: a notice, exit code 0.
+In a job the daemon of the host, or of another job, goes on: its numbers, a notice, exit code 0.
 
 Examples:
   ghswarm stop
@@ -219,7 +225,8 @@ pub struct Exec {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  eval \"$(ghswarm env --start)\"
+  eval \"$(ghswarm env --start)\"                  # sh, bash, dash, zsh
+  ghswarm env --start | source                    # fish
   ghswarm env --format github >> \"$GITHUB_ENV\"
   ghswarm env --format json | jq -r .GITHUB_API_URL
 

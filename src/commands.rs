@@ -9,6 +9,7 @@ mod doctor;
 mod env;
 mod exec;
 mod gh_config;
+mod join;
 mod keeper;
 mod launch;
 mod logging;

@@ -21,6 +21,7 @@ mod workspace;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -114,27 +115,25 @@ impl Config {
     }
 }
 
-/// For whom a daemon was started. A job joins only a daemon of the host: another job's may hold
-/// what this one must not see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// For whom a daemon was started. A job joins only its own daemon and that of the host: another job's may
+/// hold what this one must not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Owner {
-    /// A job of GitHub Actions; ends with it.
+    /// One job of GitHub Actions; it ends with the job
     Job,
-    /// The machine: a system service.
-    Host,
-    /// Somebody at a terminal.
+    /// Whoever started it
     User,
+    /// The machine, as a system service: all jobs may join it
+    Host,
 }
 
 impl Owner {
-    /// Who starts a daemon in this environment.
+    /// Who starts a daemon in this environment, unless `--owner` says it. That a service manager has a hand in it
+    /// says nothing: a runner is a service itself, and so are the terminals of many desktops.
     pub fn of(environment: &Environment) -> Self {
         if environment.get(env::GITHUB_ACTIONS) == Some("true") {
-            // First: a self-hosted runner is a system service itself.
             Self::Job
-        } else if environment.get(env::INVOCATION_ID).is_some() {
-            Self::Host
         } else {
             Self::User
         }
@@ -172,10 +171,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_on_a_runner_that_is_a_service_is_still_a_job() {
+    fn nobody_becomes_the_host_by_accident() {
         let of = |pairs: &[(&str, &str)]| Owner::of(&Environment::from_pairs(pairs));
         assert_eq!(of(&[]), Owner::User);
-        assert_eq!(of(&[("INVOCATION_ID", "x")]), Owner::Host);
+        assert_eq!(of(&[("INVOCATION_ID", "x")]), Owner::User);
         assert_eq!(
             of(&[("INVOCATION_ID", "x"), ("GITHUB_ACTIONS", "true")]),
             Owner::Job

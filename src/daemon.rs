@@ -49,6 +49,8 @@ pub struct Daemon {
     stop: watch::Sender<bool>,
     state: StateDir,
     announced: bool,
+    /// Whether the sockets are a service manager's, who keeps them for the next daemon.
+    lent: bool,
     sharing: Option<Sharing>,
 }
 
@@ -119,6 +121,7 @@ impl Daemon {
     pub fn bind(config: Config, listeners: Option<Listeners>) -> Result<Self, Error> {
         let state = StateDir::open(&config)?;
         let first_line = FirstLine::of(&config);
+        let lent = listeners.is_some() && config.keeper_pid.is_none();
         let listeners = match listeners {
             Some(listeners) => listeners,
             None => sockets::bind(config.listen, state.socket())?,
@@ -186,6 +189,7 @@ impl Daemon {
             stop,
             state,
             announced,
+            lent,
             sharing,
         })
     }
@@ -221,6 +225,7 @@ impl Daemon {
             stop,
             state,
             announced,
+            lent,
             sharing,
             ..
         } = self;
@@ -241,7 +246,8 @@ impl Daemon {
         if let Err(error) = state.write_counters(&last) {
             warn!(reason = %files::Chain(&error), "the last counters are not on disk");
         }
-        state.withdraw(&ready);
+        let socket = ready.socket.as_deref().filter(|_| !lent);
+        state.withdraw(socket);
         served.map_err(Error::Serve)?;
         info!(
             requests = last.requests,

@@ -2,6 +2,8 @@
 //!
 //! Directories are 0700, files 0600. Every error names its path.
 
+pub mod place;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};

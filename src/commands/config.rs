@@ -94,6 +94,7 @@ fn check(flags: Settings, context: &Context<'_>) -> ExitCode {
 /// Every setting in the order of the table, with its default where nobody set it.
 fn rows(read: &Read, context: &Context<'_>) -> Vec<Shown> {
     let mut effective = read.settings.clone().or(Settings::defaults());
+    effective.owner = Some(context.owner(&effective));
     // Without a place for them nothing starts, and `config check` says so.
     if let Ok(directories) = context.directories(&effective) {
         effective.state_dir = Some(directories.state);

@@ -54,6 +54,18 @@ impl<'a> Context<'a> {
         sources::read(flags, self.environment, &self.working_dir, reading)
     }
 
+    /// For whom a daemon with these settings is.
+    pub(super) fn owner(&self, settings: &Settings) -> Owner {
+        settings
+            .owner
+            .unwrap_or_else(|| Owner::of(self.environment))
+    }
+
+    /// Whether this command runs in a job.
+    pub(super) fn in_job(&self) -> bool {
+        Owner::of(self.environment) == Owner::Job
+    }
+
     /// Where the files of a daemon with these settings go.
     pub(super) fn directories(&self, settings: &Settings) -> anyhow::Result<Directories> {
         Ok(Directories::find(

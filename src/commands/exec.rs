@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use super::context::Context;
-use super::{launch, print, variables};
+use super::{join, launch, print, variables};
 use crate::cli::{Exec, Target};
 use crate::daemon::{self, Living, Ready};
 
@@ -47,7 +47,10 @@ async fn prepare(
     context: &Context<'_>,
 ) -> anyhow::Result<(BTreeMap<&'static str, String>, Option<Ready>)> {
     let (ready, started) = match context.daemon(target)?.ready().await {
-        Ok(ready) => (ready, None),
+        Ok(ready) => {
+            join::check(&ready, context)?;
+            (ready, None)
+        }
         Err(daemon::AskError::Nobody { .. }) => {
             let settings = context.settings(target.settings())?;
             let running = launch::running(&settings, context).await?;

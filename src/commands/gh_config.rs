@@ -33,13 +33,19 @@ pub(super) fn generate(
     socket: &Path,
     user: Option<&Path>,
 ) -> anyhow::Result<PathBuf> {
+    let socket = socket.to_str().context("the socket's path is not UTF-8")?;
     if let Some(user) = user
         && user.parent() == Some(state_dir)
     {
-        // We are inside of `exec` already.
+        // We are inside of `exec` already, or in a later step: perhaps with another daemon.
+        let config = user.join("config.yml");
+        let made = std::fs::read_to_string(&config).unwrap_or_default();
+        let wanted = with_socket(&made, socket);
+        if wanted != made {
+            files::write_atomic(&config, wanted.as_bytes())?;
+        }
         return Ok(user.to_owned());
     }
-    let socket = socket.to_str().context("the socket's path is not UTF-8")?;
     // A link is read from where it stands, and jobs go from folder to folder.
     let user = user.map(std::path::absolute).transpose()?;
     let user = user.as_deref();
@@ -136,9 +142,11 @@ mod tests {
             let hosts = std::fs::read_link(folder.join("hosts.yml")).unwrap();
             assert_eq!(hosts, user.join("hosts.yml"));
             assert_eq!(
-                generate(&state, Path::new("/s"), Some(&folder)).unwrap(),
+                generate(&state, Path::new("/t"), Some(&folder)).unwrap(),
                 folder
             );
+            let config = std::fs::read_to_string(folder.join("config.yml")).unwrap();
+            assert_eq!(config, "http_unix_socket: \"/t\"\n");
         }
     }
 }

@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use super::context::Context;
 use super::{block_on, logging, print};
 use crate::cli::Start;
-use crate::config::Owner;
 use crate::daemon::{self, Config, Ready};
 use crate::keeper::Keeper;
 
@@ -19,7 +18,7 @@ pub(super) fn run(start: Start, context: &Context<'_>) -> anyhow::Result<ExitCod
     let _ = rustix::process::setsid();
     let directories = context.directories(&settings)?;
     let lock = daemon::lock(&directories.state)?;
-    let mut config = Config::compose(&settings, &directories, Owner::of(context.environment()));
+    let mut config = Config::compose(&settings, &directories, context.owner(&settings));
     // The daemon inherits the limit.
     config.proxy.max_connections = daemon::connections(
         config.proxy.max_connections,

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdout, Command};
 
 use super::context::Context;
-use super::{logging, print};
+use super::{join, logging, print};
 use crate::config::{Directories, Settings, Sharing, env};
 use crate::daemon::{AskError, Living, Ready};
 use crate::files;
@@ -25,8 +25,9 @@ pub(super) struct Running {
     pub(super) started: bool,
 }
 
-/// The daemon with these settings: the one that runs, or a new one.
+/// The daemon with these settings: the one that runs, in a job that of the host, or a new one.
 pub(super) async fn running(settings: &Settings, context: &Context<'_>) -> anyhow::Result<Running> {
+    let settings = &join::beside_the_host(settings, context);
     let directories = context.directories(settings)?;
     files::private_dir(&directories.state).with_context(|| unusable(&directories.state))?;
     // Two that start at the same time: the second waits, and finds the first one's daemon.
@@ -41,6 +42,7 @@ pub(super) async fn running(settings: &Settings, context: &Context<'_>) -> anyho
     let living = Living::of(&directories.state, directories.socket.clone());
     match living.ready().await {
         Ok(ready) => {
+            join::check(&ready, context)?;
             return Ok(Running {
                 ready,
                 started: false,
@@ -49,6 +51,13 @@ pub(super) async fn running(settings: &Settings, context: &Context<'_>) -> anyho
         Err(AskError::Nobody { .. }) => {}
         Err(error) => return Err(error).context("a daemon is running, but it does not answer"),
     }
+    if let Some(ready) = join::host(settings, context).await {
+        return Ok(Running {
+            ready,
+            started: false,
+        });
+    }
+    join::mark(&directories.state, context).with_context(|| unusable(&directories.state))?;
     // Here, where the job's token is known, and before there is a daemon.
     let sharing = Sharing::find(settings, context.environment())?;
     if let Some(notice) = sharing.notice() {

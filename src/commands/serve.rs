@@ -7,7 +7,7 @@ use tracing::warn;
 use super::context::Context;
 use super::{block_on, logging, print};
 use crate::cli::Serve;
-use crate::config::{Owner, Settings, Sharing};
+use crate::config::{Settings, Sharing};
 use crate::daemon::{self, Config, Daemon};
 use crate::swarm;
 
@@ -35,7 +35,7 @@ pub(super) fn run(serve: Serve, context: &Context<'_>) -> anyhow::Result<ExitCod
     let directories = context.directories(&settings)?;
     // Before the runtime: it clears variables, which is sound only while there is one thread.
     let inherited = daemon::inherited_sockets()?;
-    let mut config = Config::compose(&settings, &directories, Owner::of(context.environment()));
+    let mut config = Config::compose(&settings, &directories, context.owner(&settings));
     config.swarm = sharing(&settings, context)?;
     config.proxy.max_connections = daemon::connections(
         config.proxy.max_connections,

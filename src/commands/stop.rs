@@ -3,15 +3,17 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use bytes::Bytes;
+use http::Method;
 
 use super::context::Context;
-use super::{print, stats};
+use super::{join, print, stats};
 use crate::cli::{Stop, StopFormat};
-use crate::daemon::AskError;
+use crate::daemon::{AskError, Living};
 use crate::stats::Snapshot;
 
 pub(super) async fn run(stop: Stop, context: &Context<'_>) -> anyhow::Result<ExitCode> {
-    let last = match context.daemon(&stop.target)?.stop().await {
+    let last = match end(&context.daemon(&stop.target)?, context).await {
         Ok(last) => last,
         Err(AskError::Nobody { .. }) => {
             print::complaint("no daemon is running");
@@ -25,4 +27,13 @@ pub(super) async fn run(stop: Stop, context: &Context<'_>) -> anyhow::Result<Exi
         StopFormat::Json => print::json(&last)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the daemon, or asks one that goes on for its numbers.
+async fn end(living: &Living, context: &Context<'_>) -> Result<Bytes, AskError> {
+    if let Some(reason) = join::outlives_us(&living.ready().await?, context) {
+        print::complaint(reason);
+        return living.ask(Method::GET, "/stats", Bytes::new()).await;
+    }
+    living.stop().await
 }

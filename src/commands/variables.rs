@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 
 use super::gh_config;
-use crate::config::{Environment, env};
+use crate::config::{Environment, Owner, Settings, directories, env};
 use crate::daemon::Ready;
 
 /// What is reached without a proxy: us.
@@ -17,11 +17,16 @@ pub(super) fn of(
     environment: &Environment,
 ) -> anyhow::Result<BTreeMap<&'static str, String>> {
     let api_url = ready.api_url.trim_end_matches('/');
+    let own = match ready.owner {
+        // Its directory is no place for what one job needs, and mostly another user's.
+        Owner::Host => directories::state_dir(&Settings::default(), environment)?,
+        Owner::Job | Owner::User => ready.state_dir.clone(),
+    };
     let mut variables = BTreeMap::from([
         (env::GITHUB_API_URL, api_url.to_owned()),
         (env::GITHUB_GRAPHQL_URL, format!("{api_url}/graphql")),
         (env::API_URL, api_url.to_owned()),
-        (env::STATE_DIR, text(&ready.state_dir)?),
+        (env::STATE_DIR, text(&own)?),
         (env::NO_PROXY, without_proxy(environment.get(env::NO_PROXY))),
         (
             env::NO_PROXY_LOWER,
@@ -30,11 +35,14 @@ pub(super) fn of(
     ]);
     if let Some(socket) = &ready.socket {
         let user = gh_config::of_user(environment);
-        let folder = gh_config::generate(&ready.state_dir, socket, user.as_deref())?;
+        let folder = gh_config::generate(&own, socket, user.as_deref())?;
         variables.insert(env::GH_CONFIG_DIR, text(&folder)?);
         variables.insert(env::SOCKET, text(socket)?);
     }
-    if let (Some(url), Some(file)) = (&ready.admin_url, &ready.admin_token_file) {
+    // The host's daemon keeps its token to itself.
+    let token = ready.admin_token_file.as_ref();
+    let token = token.filter(|file| std::fs::File::open(file).is_ok());
+    if let (Some(url), Some(file)) = (&ready.admin_url, token) {
         variables.insert(env::ADMIN_URL, url.clone());
         variables.insert(env::ADMIN_TOKEN_FILE, text(file)?);
     }

@@ -9,6 +9,10 @@ use crate::digest::Digest;
 /// The longest path of a Unix socket on Linux, without the final zero byte (`sun_path` in unix(7)).
 pub const SOCKET_PATH_LIMIT: usize = 107;
 
+/// Where the host's daemon listens, for jobs that are told nothing. Root alone can make a directory in `/run`, so
+/// whoever listens there was put there by root.
+pub const HOST_SOCKET: &str = "/run/ghswarm/ghswarm.sock";
+
 /// The directories and the socket of one daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directories {

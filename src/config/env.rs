@@ -21,6 +21,8 @@ pub const STATE_DIR: &str = "GHSWARM_STATE_DIR";
 pub const CACHE_DIR: &str = "GHSWARM_CACHE_DIR";
 /// `--ready-file`.
 pub const READY_FILE: &str = "GHSWARM_READY_FILE";
+/// `--owner`.
+pub const OWNER: &str = "GHSWARM_OWNER";
 /// `--strict`: `true` or `false`.
 pub const STRICT: &str = "GHSWARM_STRICT";
 /// `--grant-ttl`.
@@ -160,8 +162,14 @@ pub const SUDO_USER: &str = "SUDO_USER";
 pub const COLUMNS: &str = "COLUMNS";
 /// Set and not empty: no colour (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
-/// Set by systemd in every service.
-pub const INVOCATION_ID: &str = "INVOCATION_ID";
+/// The number of a run of a workflow; no two runs of one server have the same.
+pub const GITHUB_RUN_ID: &str = "GITHUB_RUN_ID";
+/// Which try of that run.
+pub const GITHUB_RUN_ATTEMPT: &str = "GITHUB_RUN_ATTEMPT";
+/// The key of the job in its workflow; the jobs of a matrix have it in common.
+pub const GITHUB_JOB: &str = "GITHUB_JOB";
+/// The name of the runner, which runs one job at a time.
+pub const RUNNER_NAME: &str = "RUNNER_NAME";
 
 /// What holds a secret that the daemon has no use for: clients send their own.
 pub const TOKENS: [&str; 4] = [

@@ -21,6 +21,8 @@ pub enum Setting {
     CacheDir,
     /// `--ready-file`
     ReadyFile,
+    /// `--owner`
+    Owner,
     /// `--strict`
     Strict,
     /// `--ttl-policy`
@@ -103,7 +105,7 @@ const fn spec(
 
 /// In the order of the enum. Which daemon is meant (`state_dir`, `socket`) is never said by a file:
 /// the commands that talk to a daemon would have to read the same file to find it.
-const SPECS: [Spec; 34] = {
+const SPECS: [Spec; 35] = {
     use Kind as K;
     use Reach as R;
     use Setting as S;
@@ -131,6 +133,13 @@ const SPECS: [Spec; 34] = {
             "ready_file",
             env::READY_FILE,
             K::Path,
+            R::Named,
+        ),
+        spec(
+            S::Owner,
+            "owner",
+            env::OWNER,
+            K::OneOf(&["job", "user", "host"]),
             R::Named,
         ),
         spec(S::Strict, "strict", env::STRICT, K::Boolean, R::Named),

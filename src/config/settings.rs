@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use url::Url;
 
 use super::setting::Setting;
-use super::{Config, DISK_LIMIT, units};
+use super::{Config, DISK_LIMIT, Owner, units};
 use crate::api::Operation;
 use crate::proxy::RewriteBodies;
 use crate::swarm::{Multiaddr, Pool};
@@ -64,6 +64,11 @@ pub struct Settings {
     /// Write ready.json here too, once clients can connect
     #[arg(long, value_name = "PATH", help_heading = FILES)]
     pub ready_file: Option<PathBuf>,
+
+    /// For whom the daemon is: a job, a user, or the host, whose daemon all its jobs may join
+    /// [default: job in GitHub Actions, else user]
+    #[arg(long, value_name = "WHO")]
+    pub owner: Option<Owner>,
 
     /// Fail where ghswarm would otherwise go on without the cache
     #[arg(long, value_name = "BOOL", value_parser = units::boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -275,6 +280,7 @@ impl Settings {
             state_dir: self.state_dir.or(weaker.state_dir),
             cache_dir: self.cache_dir.or(weaker.cache_dir),
             ready_file: self.ready_file.or(weaker.ready_file),
+            owner: self.owner.or(weaker.owner),
             strict: self.strict.or(weaker.strict),
             ttl_policy: self.ttl_policy.or(weaker.ttl_policy),
             lifetime,

@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use super::{Ready, state};
+use crate::files::place::{self, Doubt};
 use crate::github::Body;
 
 /// The host that is us. Never asked at GitHub, and served on the Unix socket alone.
@@ -47,6 +48,17 @@ pub enum AskError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// Another user listens there, and others still could put a socket of their own in its place.
+    #[error("user {user} listens at {socket}, and the way there is not safe")]
+    Unsafe {
+        /// Where.
+        socket: String,
+        /// Who listens.
+        user: u32,
+        /// Why not.
+        #[source]
+        doubt: Doubt,
     },
     /// The exchange broke off.
     #[error("the daemon broke the exchange off")]
@@ -92,24 +104,12 @@ impl Living {
         &self.socket
     }
 
-    /// Connects, if there is somebody to connect to.
+    /// Connects, if there is somebody to connect to, and if it is somebody to send a token to.
     pub async fn connect(&self) -> Result<UnixStream, AskError> {
-        let socket = || self.socket.display().to_string();
-        let connected = match (UnixStream::connect(&self.socket).await, &self.otherwise) {
-            (Err(error), Some(otherwise)) => {
-                UnixStream::connect(otherwise).await.map_err(|_| error)
-            }
-            (connected, _) => connected,
-        };
-        connected.map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                AskError::Nobody { socket: socket() }
-            }
-            _ => AskError::Connect {
-                socket: socket(),
-                source,
-            },
-        })
+        match (enter(&self.socket).await, &self.otherwise) {
+            (Err(error), Some(otherwise)) => enter(otherwise).await.map_err(|_| error),
+            (entered, _) => entered,
+        }
     }
 
     /// Sends a request as it is, over a connection of its own as `gh` does: there is no state between
@@ -172,6 +172,32 @@ impl Living {
             .ok();
         Ok(last)
     }
+}
+
+/// Connects to `socket`. Whoever listens there is ourselves, or has a place that only they and root can change.
+async fn enter(socket: &Path) -> Result<UnixStream, AskError> {
+    let name = || socket.display().to_string();
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::ConnectionRefused => AskError::Nobody { socket: name() },
+        _ => AskError::Connect {
+            socket: name(),
+            source,
+        },
+    };
+    let stream = UnixStream::connect(socket).await.map_err(failed)?;
+    let user = stream.peer_cred().map_err(failed)?.uid();
+    let me = rustix::process::geteuid().as_raw();
+    if user != me {
+        let directory = socket.parent().unwrap_or(socket);
+        place::check(directory, &[user, me]).map_err(|doubt| AskError::Unsafe {
+            socket: name(),
+            user,
+            doubt,
+        })?;
+    }
+    Ok(stream)
 }
 
 /// The `message` of an error in GitHub's shape, or the text as it is.

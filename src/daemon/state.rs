@@ -160,10 +160,11 @@ impl StateDir {
         self.identity.is_some() && Identity::at(&self.path) == self.identity
     }
 
-    /// Takes back what was announced: a clean end leaves nothing that looks alive.
-    pub(super) fn withdraw(&self, ready: &Ready) {
+    /// Takes back what was announced, and `socket` if that is ours: a clean end leaves nothing that looks alive.
+    pub(super) fn withdraw(&self, socket: Option<&Path>) {
         let ours = |path: &PathBuf| self.is_there() || !path.starts_with(&self.path);
-        let announced = self.ready_files().into_iter().chain(ready.socket.clone());
+        let socket = socket.map(Path::to_owned);
+        let announced = self.ready_files().into_iter().chain(socket);
         for path in announced.filter(ours) {
             if let Err(error) = std::fs::remove_file(&path)
                 && error.kind() != std::io::ErrorKind::NotFound

@@ -50,7 +50,8 @@ pub(super) async fn run(
             accepted = accept_unix(unix.as_ref()) => match accepted {
                 Ok((stream, _)) => {
                     floor.accepted();
-                    floor.admit(stream, Door::Unix);
+                    let door = door_of(&stream);
+                    floor.admit(stream, door);
                 }
                 Err(error) => floor.pause(&error).await,
             },
@@ -146,6 +147,15 @@ fn adopt_unix(socket: OwnedFd) -> io::Result<UnixStream> {
     UnixStream::from_std(stream)
 }
 
+/// Who came in by the Unix socket. Who cannot be named is a guest.
+fn door_of(stream: &UnixStream) -> Door {
+    let me = rustix::process::geteuid().as_raw();
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == me || peer.uid() == 0 => Door::Unix,
+        Ok(_) | Err(_) => Door::Guest,
+    }
+}
+
 /// The connections that are open.
 struct Floor {
     shared: Arc<Shared>,
@@ -221,8 +231,9 @@ impl Floor {
             },
             Entrance::Unix => match adopt_unix(parked.socket) {
                 Ok(wire) => {
-                    let connection = Connection::new(shared, Door::Unix, wire);
-                    self.place(connection.adopting(&parked.bytes, place), Door::Unix);
+                    let door = door_of(&wire);
+                    let connection = Connection::new(shared, door, wire);
+                    self.place(connection.adopting(&parked.bytes, place), door);
                 }
                 Err(error) => gone(&error),
             },

@@ -1,7 +1,8 @@
 //! The admin interface: statistics, metrics, the key-value store, peers, and stopping.
 //!
-//! On the Unix socket it has the host `ghswarm.internal`; the socket's directory is 0700, so whoever
-//! reaches it may use it. On its loopback port it asks for the bearer token.
+//! On the Unix socket it has the host `ghswarm.internal`, and the kernel says who is at the other end: our own user and
+//! root may do everything there, another user little (the host's daemon has a socket that its jobs can
+//! reach). On its loopback port it asks for the bearer token.
 
 mod peers;
 
@@ -39,11 +40,46 @@ pub struct Admin {
     pub peers: Option<Discovery>,
 }
 
-/// How the request came in.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Access {
-    /// Whether the token must be shown.
-    pub(super) guarded: bool,
+/// Who asks, as far as the socket tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Our own user, or root.
+    Owner,
+    /// Another user of this machine, whom the mode of the Unix socket lets connect: a job beside the daemon
+    /// of its host.
+    Guest,
+    /// Whoever can connect to a port.
+    Stranger,
+}
+
+impl Access {
+    /// What may be asked without the token. A guest learns how the daemon is reached and what it counted, and may
+    /// say that something was written, as each of its own writes does. The rest shows what others
+    /// stored, changes it, or ends the daemon.
+    fn permits(self, method: &Method, path: &str) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Guest => match path {
+                "/ready" | "/stats" | "/metrics" => matches!(*method, Method::GET | Method::HEAD),
+                "/cache/stale" => *method == Method::POST,
+                _ => false,
+            },
+            Self::Stranger => false,
+        }
+    }
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Owner | Self::Guest => Refusal::new(
+                StatusCode::FORBIDDEN,
+                "the daemon belongs to another user, who alone may do this",
+            ),
+            Self::Stranger => Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "the admin token is missing or wrong",
+            ),
+        }
+    }
 }
 
 /// Entries listed when no limit is asked for, and at most.
@@ -74,13 +110,12 @@ async fn decide(
         .admin
         .as_ref()
         .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "there is no admin interface here"))?;
-    if access.guarded && !shows_token(request.headers().get(AUTHORIZATION), &admin.token) {
-        return Err(Refusal::new(
-            StatusCode::UNAUTHORIZED,
-            "the admin token is missing or wrong",
-        ));
-    }
     let path = request.uri().path().to_owned();
+    if !access.permits(request.method(), &path)
+        && !shows_token(request.headers().get(AUTHORIZATION), &admin.token)
+    {
+        return Err(access.refusal());
+    }
     // What asks with HEAD gets no body: that is the connection's business.
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads && path == "/ready" {
@@ -329,6 +364,30 @@ mod tests {
         assert!(!shows("Bearer ab", "abc") && !shows("Bearer abcd", "abc"));
         assert!(!shows("abc", "abc") && !shows("token abc", "abc") && !shows("Bearer ", ""));
         assert!(!shows_token(None, "abc"));
+    }
+
+    #[test]
+    fn a_guest_learns_what_concerns_a_guest() {
+        let may = |access: Access, method: Method, path: &str| access.permits(&method, path);
+        for path in ["/ready", "/stats", "/metrics"] {
+            assert!(may(Access::Guest, Method::GET, path), "{path}");
+            assert!(!may(Access::Stranger, Method::GET, path), "{path}");
+        }
+        assert!(may(Access::Guest, Method::POST, "/cache/stale"));
+        for path in ["/cache", "/peers", "/peers/record", "/stop/", "/ready/"] {
+            assert!(!may(Access::Guest, Method::GET, path), "{path}");
+            assert!(may(Access::Owner, Method::GET, path), "{path}");
+        }
+        for path in [
+            "/stop",
+            "/stats",
+            "/kv/get",
+            "/kv/put",
+            "/cache/clear",
+            "/cache/delete",
+        ] {
+            assert!(!may(Access::Guest, Method::POST, path), "{path}");
+        }
     }
 
     #[test]

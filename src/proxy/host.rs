@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::StatusCode;
 
+use super::admin::Access;
 use super::failure::Refusal;
 use super::head::Head;
 use crate::github::{Client, Destination};
@@ -32,8 +33,10 @@ pub(super) enum Door {
     Tcp(SocketAddr),
     /// The admin port; the address is the connection's own.
     Admin(SocketAddr),
-    /// The Unix socket.
+    /// The Unix socket, entered by our own user or by root.
     Unix,
+    /// The Unix socket, entered by another user: its file's mode lets them connect.
+    Guest,
 }
 
 /// What a request asks of us.
@@ -42,10 +45,7 @@ pub(super) enum Goal<'a> {
     /// Something of a host behind us.
     Origin(Place<'a>),
     /// Something of our own.
-    Admin {
-        /// Whether the bearer token must be shown.
-        guarded: bool,
-    },
+    Admin(Access),
 }
 
 /// A resource in the origin's terms.
@@ -101,7 +101,7 @@ pub(super) fn judge<'a>(
     head: &Head<'a>,
     client: &'a Client,
 ) -> Result<Goal<'a>, Refusal> {
-    if door != Door::Unix && head.from_web_page {
+    if matches!(door, Door::Tcp(_) | Door::Admin(_)) && head.from_web_page {
         return Err(forbidden("a web page may not use this API"));
     }
     if head.method == "CONNECT" {
@@ -113,7 +113,8 @@ pub(super) fn judge<'a>(
     let host = Authority::read(head.host).ok_or_else(|| bad("Host is malformed"))?;
     let asked = Asked::read(head.target, &host)?;
     match door {
-        Door::Unix => over_unix(asked, client),
+        Door::Unix => over_unix(asked, Access::Owner, client),
+        Door::Guest => over_unix(asked, Access::Guest, client),
         Door::Tcp(own) if asked.authority.is(own) => Ok(Goal::Origin(on_base(
             asked,
             Cow::Borrowed(asked.authority.text),
@@ -125,7 +126,7 @@ pub(super) fn judge<'a>(
         ))),
         Door::Tcp(_) if asked.absolute => through_proxy(asked, client),
         Door::Admin(own) if asked.authority.is(own) || asked.authority.is_localhost() => {
-            Ok(Goal::Admin { guarded: true })
+            Ok(Goal::Admin(Access::Stranger))
         }
         Door::Tcp(_) | Door::Admin(_) => Err(forbidden("this host is not served here")),
     }
@@ -185,9 +186,13 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn over_unix<'a>(asked: Asked<'a>, client: &'a Client) -> Result<Goal<'a>, Refusal> {
+fn over_unix<'a>(
+    asked: Asked<'a>,
+    access: Access,
+    client: &'a Client,
+) -> Result<Goal<'a>, Refusal> {
     if asked.authority.name.eq_ignore_ascii_case(ADMIN_HOST) {
-        return Ok(Goal::Admin { guarded: false });
+        return Ok(Goal::Admin(access));
     }
     let named = asked.authority.normal();
     let base = Base {

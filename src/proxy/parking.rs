@@ -254,7 +254,7 @@ impl Fate {
     ) -> Self {
         let entrance = match door {
             Door::Tcp(_) => Entrance::Tcp,
-            Door::Unix => Entrance::Unix,
+            Door::Unix | Door::Guest => Entrance::Unix,
             Door::Admin(_) => return Self::Ends,
         };
         match parking {

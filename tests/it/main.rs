@@ -41,6 +41,7 @@ mod peers_commands;
 mod proxy;
 mod readme;
 mod replay;
+mod service;
 mod sharing;
 mod swarm;
 mod tidy;

@@ -99,7 +99,10 @@ fn living(ready: &Ready, facts: &Facts) -> Vec<Finding> {
             "the daemon is version {}, this program is {}",
             ready.version, facts.version
         );
-        let fix = "`ghswarm stop`, then `ghswarm start`";
+        let fix = match ready.owner {
+            Owner::Host => "restart the host's service: `systemctl restart ghswarm`",
+            Owner::Job | Owner::User => "`ghswarm stop`, then `ghswarm start`",
+        };
         findings.push(Finding::warning(Area::Daemon, what, fix));
     }
     if let Some(keeper) = ready.keeper_pid.filter(|_| !facts.keeper_lives) {
@@ -107,16 +110,16 @@ fn living(ready: &Ready, facts: &Facts) -> Vec<Finding> {
         let fix = "`ghswarm stop`, then `ghswarm start`, when no job needs it";
         findings.push(Finding::warning(Area::Daemon, what, fix));
     }
-    if ready.keeper_pid.is_none() {
+    // Who starts the host's again is its service manager.
+    if ready.keeper_pid.is_none() && ready.owner != Owner::Host {
         let what = "no keeper starts it again should it die (it was started with `serve`)";
         let fix = "`ghswarm start` leaves a keeper; with systemd, `Restart=always` does the same";
         findings.push(Finding::note(Area::Daemon, what).fixed_by(fix));
     }
     if facts.in_job && ready.owner == Owner::User {
-        let what = "this daemon was started by a user and not by the job: it outlives the job";
-        findings.push(
-            Finding::note(Area::Daemon, what).fixed_by("`ghswarm stop` at the end of the job"),
-        );
+        let what = "this daemon was started by a user, so no job uses it";
+        let fix = "for all jobs of a host it is started with `--owner host`";
+        findings.push(Finding::note(Area::Daemon, what).fixed_by(fix));
     }
     if facts.deaths > 0 {
         let times = if facts.deaths == 1 {

@@ -9,7 +9,7 @@ struct Line {
     settings: Settings,
 }
 
-const EVERYTHING: [(&str, &str); 36] = [
+const EVERYTHING: [(&str, &str); 37] = [
     ("GHSWARM_CONFIG", "/c.yml"),
     ("GHSWARM_ENV_FILE", "/dev/null"),
     ("GHSWARM_LISTEN", "127.0.0.1:8080"),
@@ -22,6 +22,7 @@ const EVERYTHING: [(&str, &str); 36] = [
     ("GHSWARM_STATE_DIR", "/s"),
     ("GHSWARM_CACHE_DIR", "/c"),
     ("GHSWARM_READY_FILE", "/r.json"),
+    ("GHSWARM_OWNER", "host"),
     ("GHSWARM_STRICT", "true"),
     ("GHSWARM_TTL_POLICY", "origin"),
     ("GHSWARM_LIFETIME", "list_repos=10m, key_value=500ms"),
@@ -90,7 +91,8 @@ fn every_flag_has_a_variable_and_the_daemon_hears_what_start_was_told() {
 #[test]
 fn every_flag_is_under_a_heading() {
     for flag in Line::command().get_arguments() {
-        let bare = ["strict", "help"].contains(&flag.get_id().as_str()) || flag.is_hide_set();
+        let bare =
+            ["owner", "strict", "help"].contains(&flag.get_id().as_str()) || flag.is_hide_set();
         assert!(bare || flag.get_help_heading().is_some(), "{flag}");
     }
 }

@@ -17,7 +17,7 @@ use crate::proxy::parking::Repeatable;
 use crate::proxy::render::{self, Ending};
 use crate::proxy::rewrite::{self, Rewriter};
 use crate::proxy::wire::Wire;
-use crate::proxy::{Service, Shared, admin, log};
+use crate::proxy::{Service, Shared, log};
 use crate::tiered::{Basis, Caller, Served, Tiered};
 use crate::time::Timestamp;
 
@@ -92,9 +92,7 @@ impl Turn<'_> {
     fn decide(&mut self, head: &Head<'_>) -> Step {
         let place = match host::judge(self.door, head, &self.shared.client) {
             Ok(Goal::Origin(place)) => place,
-            Ok(Goal::Admin { guarded }) => {
-                return Step::Admin((head.len, head.framing), admin::Access { guarded });
-            }
+            Ok(Goal::Admin(access)) => return Step::Admin((head.len, head.framing), access),
             Err(refusal) => {
                 // What follows a body that nobody reads is not the next request.
                 let close = head.close
@@ -214,7 +212,7 @@ impl Turn<'_> {
     }
 
     fn refuse(&mut self, refusal: &Refusal, head_only: bool, close: bool) -> Step {
-        if let (Service::Tiered(tiered), Door::Tcp(_) | Door::Unix) =
+        if let (Service::Tiered(tiered), Door::Tcp(_) | Door::Unix | Door::Guest) =
             (&self.shared.service, self.door)
         {
             tiered.refused();

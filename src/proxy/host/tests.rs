@@ -40,7 +40,7 @@ fn judged(door: Door, target: &str, host: &str, more: &str) -> Result<[String; 3
             place.target.into_owned(),
             place.base.api(),
         ]),
-        Ok(Goal::Admin { guarded }) => Ok(["admin".into(), guarded.to_string(), String::new()]),
+        Ok(Goal::Admin(access)) => Ok(["admin".into(), format!("{access:?}"), String::new()]),
         Err(refusal) => Err(refusal.status.as_u16()),
     }
 }
@@ -169,7 +169,7 @@ fn the_unix_socket_goes_where_host_says() {
     );
     assert_eq!(
         at("/stats", "ghswarm.internal").unwrap()[..2],
-        ["admin", "false"]
+        ["admin", "Owner"]
     );
     assert_eq!(at("/user", "127.0.0.1:9"), Err(403));
     assert_eq!(at("/user", "localhost"), Err(403));
@@ -215,11 +215,23 @@ fn a_mapped_host_is_an_enterprise_server_below_its_three_paths_alone() {
 }
 
 #[test]
+fn a_guest_goes_wherever_the_owner_does_and_is_known_as_one() {
+    let at = |door: Door, host: &str| judged(door, "/stats", host, "");
+    for host in ["api.github.com", "uploads.github.com", "127.0.0.1"] {
+        assert_eq!(at(Door::Guest, host), at(Door::Unix, host), "{host}");
+    }
+    assert_eq!(
+        at(Door::Guest, "ghswarm.internal").unwrap()[..2],
+        ["admin", "Guest"]
+    );
+}
+
+#[test]
 fn the_admin_port_has_nothing_else() {
     let door = Door::Admin("127.0.0.1:9".parse().unwrap());
     assert_eq!(
         judged(door, "/stats", "127.0.0.1:9", "").unwrap()[..2],
-        ["admin", "true"]
+        ["admin", "Stranger"]
     );
     assert_eq!(judged(door, "/stats", "rebound.example", ""), Err(403));
     assert_eq!(
