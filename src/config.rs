@@ -14,6 +14,7 @@ mod setting;
 pub mod settings;
 mod sharing;
 pub mod sources;
+mod stores;
 pub mod table;
 pub mod units;
 mod workspace;
@@ -35,6 +36,7 @@ pub use setting::Setting;
 pub use settings::Settings;
 pub use sharing::Sharing;
 pub use sources::{Read, Reading};
+pub use stores::Stores;
 
 /// Bytes that the disk tier may take by default.
 pub const DISK_LIMIT: u64 = 1 << 30;
@@ -73,6 +75,8 @@ pub struct Config {
     pub proxy: proxy::Config,
     /// With whom entries are shared; without it this daemon is alone.
     pub swarm: Option<swarm::Config>,
+    /// Where they find each other besides.
+    pub stores: Stores,
 }
 
 impl Default for Config {
@@ -93,6 +97,7 @@ impl Default for Config {
             tiered: tiered::Config::default(),
             proxy: proxy::Config::default(),
             swarm: None,
+            stores: Stores::default(),
         }
     }
 }

@@ -115,6 +115,14 @@ pub enum Error {
     Serve(#[source] std::io::Error),
 }
 
+fn counters(state: &StateDir) -> Arc<Stats> {
+    let counters = Arc::new(Stats::new(&Operation::NAMES));
+    if state.cache().is_none() {
+        counters.reason("cache-dir-unusable");
+    }
+    counters
+}
+
 impl Daemon {
     /// Takes the state directory, binds the sockets (or uses those that a keeper or systemd bound),
     /// puts the parts together and announces itself in `ready.json`.
@@ -143,17 +151,15 @@ impl Daemon {
                     .ok()
             });
         let own = listeners.tcp.local_addr().map_err(Error::Serve)?;
-        let github = github::Client::new(config.github.without_proxy(own))?;
+        let reaching = config.github.without_proxy(own);
+        let proxies = reaching.proxies.clone();
+        let github = github::Client::new(reaching)?;
         let sharing = config
             .swarm
-            .map(|swarm| Sharing::new(&state, swarm))
+            .map(|swarm| Sharing::new(&state, swarm, config.stores, (&github, &proxies)))
             .transpose()?;
-        let me = |sharing: &Sharing| sharing.client().identity().peer_id().to_string();
-        ready.peer_id = sharing.as_ref().map(me);
-        let counters = Arc::new(Stats::new(&Operation::NAMES));
-        if state.cache().is_none() {
-            counters.reason("cache-dir-unusable");
-        }
+        ready.peer_id = sharing.as_ref().map(Sharing::me);
+        let counters = counters(&state);
         let tiered = Tiered::new(tiered::Parts {
             config: config.tiered,
             secret,

@@ -5,6 +5,7 @@
 //! everybody who may speak with us is told of it.
 
 mod book;
+pub mod stores;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -25,6 +26,9 @@ use crate::swarm::{Acquaintance, Client, Pool};
 use crate::time::{Degraded, Timestamp};
 
 pub use book::{Book, Entered};
+pub use stores::Sources;
+
+use stores::Stores;
 
 /// How often our own record is made anew, long before it expires.
 const RENEW: Duration = Duration::from_mins(20);
@@ -53,6 +57,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The clock that records expire by.
     pub clock: Clock,
+    /// Where else records are put and looked for.
+    pub stores: Sources,
 }
 
 /// A cheap handle.
@@ -67,6 +73,7 @@ struct Inner {
     /// One look at a time: an older answer must not undo what a newer one said.
     looking: tokio::sync::Mutex<()>,
     addresses: watch::Sender<Vec<Multiaddr>>,
+    stores: Stores,
 }
 
 #[derive(Debug)]
@@ -122,6 +129,7 @@ impl Discovery {
                 own: None,
                 unwritten: false,
             }),
+            stores: Stores::new(config.clock.now(), &config.stores),
             client,
             config,
             looking: tokio::sync::Mutex::new(()),

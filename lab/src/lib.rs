@@ -8,8 +8,10 @@
 //! - [`state`] is what the fake knows, `render` turns it into GitHub's JSON;
 //! - [`token`], [`limits`], [`usage`] are who asks, how much is left and what was asked;
 //! - [`fault`], [`gate`], [`clock`] make time and trouble happen on command;
+//! - [`actions_cache`] is another server: the cache service of Actions, and its blobs;
 //! - [`etag`] is GitHub's ETag formula, [`replay`] reads PyGithub's recorded traffic.
 
+pub mod actions_cache;
 pub mod answer;
 pub mod clock;
 mod desk;
@@ -35,6 +37,7 @@ pub mod state;
 pub mod token;
 pub mod usage;
 
+pub use actions_cache::FakeActionsCache;
 pub use clock::Clock;
 pub use fault::Fault;
 pub use gate::{Gate, Phase};

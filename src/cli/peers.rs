@@ -12,8 +12,8 @@ use crate::swarm::Multiaddr;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Daemons of one pool give each other what they hold. They find each other by multicast on the local
-network, by --bootstrap, and by peer records: what one daemon exports lets another one in. A record
-holds a ticket for 90 minutes, so keep it as a password.
+network, by --bootstrap, by the Actions cache, and by peer records: what one daemon exports lets
+another one in. A record holds a ticket for 90 minutes, so keep it as a password.
 
 Examples:
   ghswarm peers list
@@ -97,20 +97,43 @@ Examples:
         #[command(flatten)]
         target: Target,
     },
-    /// Put our record into a directory that the runners share
+    /// Ask the stores of the job for others, now
     #[command(after_help = "\
-The name of the file says who is where until when, and holds no ticket; the file does. It takes the
-place of what this daemon registered there before. Prints the path.
+The stores are the Actions cache, which a daemon has if it was started with ACTIONS_RESULTS_URL and
+ACTIONS_RUNTIME_TOKEN (actions have them, `run:` steps have not), and the list of its keys, if
+GHSWARM_CACHE_LIST_TOKEN has a token with `actions: read`. The daemon asks by itself at its start,
+three times more while it is alone, and every five minutes. A key says who is where and lets nobody
+in, so the list is for pools with a secret; each list is one call of the repository's budget.
 
 Examples:
+  ghswarm peers discover
+  ghswarm peers discover --format json | jq '.[].found[].peer_id'")]
+    Discover {
+        /// The form of the list
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        format: ListFormat,
+        /// Which daemon
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Put our record where the runners find it: the Actions cache, or a directory
+    #[command(after_help = "\
+Without --directory it goes to the Actions cache, if the daemon has one: `peers discover --help`.
+The daemon does that by itself, and again every 20 minutes. Prints the key.
+
+In a directory, the name of the file says who is where until when; the ticket is in the file alone.
+It takes the place of what this daemon registered there before. Prints the path.
+
+Examples:
+  ghswarm peers register
   ghswarm peers register --directory /mnt/fleet
   ghswarm peers import /mnt/fleet                # on every other machine")]
     Register {
-        /// The directory
+        /// The directory [default: the Actions cache]
         #[arg(long, value_name = "DIR")]
-        directory: PathBuf,
+        directory: Option<PathBuf>,
         /// The number of the repository in the name [default: GITHUB_REPOSITORY_ID, else 0]
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", requires = "directory")]
         repository_id: Option<u64>,
         /// Which daemon
         #[command(flatten)]
@@ -118,7 +141,8 @@ Examples:
     },
     /// Remove records from such a directory that have expired or are broken
     #[command(after_help = "\
-Looks at DIR/ghswarm/1 alone. Needs no daemon.
+Looks at DIR/ghswarm/1 alone. Needs no daemon. In the Actions cache there is nothing to clean up:
+records are small, and GitHub removes what nobody has used for 7 days.
 
 Examples:
   ghswarm peers cleanup --directory /mnt/fleet

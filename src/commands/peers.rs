@@ -2,6 +2,7 @@
 
 mod directory;
 mod list;
+mod stores;
 mod travel;
 
 use std::process::ExitCode;
@@ -35,7 +36,15 @@ pub(super) async fn run(peers: Peers, context: &Context<'_>) -> anyhow::Result<E
             directory,
             repository_id,
             target,
-        } => directory::register(&directory, repository_id, &target, context).await,
+        } => match directory {
+            Some(directory) => {
+                directory::register(&directory, repository_id, &target, context).await
+            }
+            None => stores::register(&target, context).await,
+        },
+        PeersCommand::Discover { format, target } => {
+            stores::discover(format, &target, context).await
+        }
         PeersCommand::Cleanup { directory, format } => {
             directory::cleanup(&directory, format, context)
         }

@@ -7,7 +7,7 @@ use tracing::warn;
 use super::context::Context;
 use super::{block_on, logging, print};
 use crate::cli::Serve;
-use crate::config::{Settings, Sharing};
+use crate::config::{Settings, Sharing, Stores};
 use crate::daemon::{self, Config, Daemon};
 use crate::swarm;
 
@@ -37,6 +37,7 @@ pub(super) fn run(serve: Serve, context: &Context<'_>) -> anyhow::Result<ExitCod
     let inherited = daemon::inherited_sockets()?;
     let mut config = Config::compose(&settings, &directories, context.owner(&settings));
     config.swarm = sharing(&settings, context)?;
+    config.stores = Stores::find(context.environment());
     config.proxy.max_connections = daemon::connections(
         config.proxy.max_connections,
         daemon::raise_descriptor_limit(),

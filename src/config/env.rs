@@ -89,6 +89,10 @@ pub const SECRET_FILE: &str = "GHSWARM_SECRET_FILE";
 pub const SECRET_ENV: &str = "GHSWARM_SECRET_ENV";
 /// `--share-private`: `true` or `false`.
 pub const SHARE_PRIVATE: &str = "GHSWARM_SHARE_PRIVATE";
+/// How many jobs the matrix has (`strategy.job-total`): of many only some register in the Actions cache.
+pub const JOB_TOTAL: &str = "GHSWARM_JOB_TOTAL";
+/// A token that may list the Actions cache (`actions: read`), to find the members of a pool with a secret.
+pub const CACHE_LIST_TOKEN: &str = "GHSWARM_CACHE_LIST_TOKEN";
 /// Where TCP clients find the daemon; set for the children of `exec`, never read.
 pub const API_URL: &str = "GHSWARM_API_URL";
 /// Where statistics are served; set for the children of `exec`, never read.
@@ -111,6 +115,12 @@ pub const GITHUB_REPOSITORY: &str = "GITHUB_REPOSITORY";
 pub const GITHUB_REPOSITORY_ID: &str = "GITHUB_REPOSITORY_ID";
 /// `github-hosted` or `self-hosted`.
 pub const RUNNER_ENVIRONMENT: &str = "RUNNER_ENVIRONMENT";
+/// Where the services of Actions are; `run:` steps do not get it.
+pub const ACTIONS_RESULTS_URL: &str = "ACTIONS_RESULTS_URL";
+/// The token for them; likewise.
+pub const ACTIONS_RUNTIME_TOKEN: &str = "ACTIONS_RUNTIME_TOKEN";
+/// The token that a step with `id-token: write` asks for an OIDC token with.
+pub const ACTIONS_ID_TOKEN_REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 /// REST base URL; the runner sets it anew at every step. Set for the children of `exec`.
 pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
 /// GraphQL URL, likewise.

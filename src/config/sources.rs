@@ -252,6 +252,7 @@ impl<'a> Sources<'a> {
         known.extend(env::OF_THE_INSTALLER);
         known.extend([env::CONFIG, env::ENV_FILE]);
         known.extend([env::API_URL, env::ADMIN_URL, env::ADMIN_TOKEN_FILE]);
+        known.extend([env::JOB_TOTAL, env::CACHE_LIST_TOKEN]);
         for name in environment.names() {
             let Some(rest) = name.strip_prefix(env::PREFIX) else {
                 continue;

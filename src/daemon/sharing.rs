@@ -7,8 +7,11 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{Error, Ready, StateDir};
-use crate::discovery::{self, Discovery};
+use crate::config::Stores;
+use crate::discovery::{self, Discovery, Sources};
 use crate::files;
+use crate::github::{self, Proxies};
+use crate::registry::{actions_cache, rest};
 use crate::swarm::{self, Client, Event, EventLoop, Identity};
 use crate::tiered::Tiered;
 
@@ -21,7 +24,13 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    pub(super) fn new(state: &StateDir, config: swarm::Config) -> Result<Self, Error> {
+    pub(super) fn new(
+        state: &StateDir,
+        config: swarm::Config,
+        stores: Stores,
+        (github, proxies): (&github::Client, &Proxies),
+    ) -> Result<Self, Error> {
+        let stores = sources(stores, &config, proxies, github);
         let seed = state.identity()?;
         let identity = Identity::from_seed(&seed).map_err(|_| Error::Identity)?;
         let finding = discovery::Config {
@@ -29,6 +38,7 @@ impl Sharing {
             tickets: config.tickets,
             file: Some(state.peers()),
             clock: config.clock.clone(),
+            stores,
         };
         let (client, events, event_loop) = swarm::start(identity, config);
         Ok(Self {
@@ -36,6 +46,11 @@ impl Sharing {
             events,
             event_loop,
         })
+    }
+
+    /// Our own id among peers.
+    pub(super) fn me(&self) -> String {
+        self.client().identity().peer_id().to_string()
     }
 
     pub(super) fn client(&self) -> Client {
@@ -63,9 +78,32 @@ impl Sharing {
         tokio::select! {
             () = answering => {}
             never = discovery.run() => match never {},
+            never = discovery.attend_stores() => match never {},
             never = tell(&discovery, state, ready) => match never {},
         }
         event_loop.abort();
+    }
+}
+
+/// Where records are kept besides. What cannot be used is told, and left out.
+fn sources(
+    stores: Stores,
+    swarm: &swarm::Config,
+    proxies: &Proxies,
+    github: &github::Client,
+) -> Sources {
+    let client = |config| {
+        actions_cache::Client::new(config, proxies)
+            .inspect_err(|error| warn!(%error, "peers are not looked for in the Actions cache"))
+            .ok()
+    };
+    // A key has no ticket in it: without a secret it would be asked for in vain.
+    let list = stores.list.filter(|_| swarm.secret.is_some());
+    Sources {
+        repository: stores.repository,
+        cache: stores.cache.and_then(client),
+        list: list.map(|config| rest::Client::new(github.clone(), config)),
+        jobs: stores.jobs,
     }
 }
 

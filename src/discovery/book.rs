@@ -90,6 +90,12 @@ impl Book {
         (*most != by || record.expires < end).then_some(record.peer)
     }
 
+    /// Whether we know of `peer` what holds until `expires` at least.
+    pub fn has(&self, peer: &PeerId, expires: Timestamp) -> bool {
+        let known = self.records.get(peer);
+        known.is_some_and(|noted| noted.signed.record.expires >= expires)
+    }
+
     /// The records that hold at `now`, in the order of their peers.
     pub fn valid(&self, now: Timestamp) -> impl Iterator<Item = &Signed> {
         let holds = move |signed: &&Signed| signed.record.expires > now;

@@ -31,6 +31,7 @@ fn discovery(clock: &Clock, file: Option<PathBuf>) -> Discovery {
         tickets: true,
         file,
         clock: clock.clone(),
+        stores: Sources::default(),
     };
     Discovery::new(client, config)
 }

@@ -9,7 +9,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{ClientBuilder, NoProxy, Proxy};
 use url::{Host, Url};
+
+use super::BuildError;
 
 /// What the variables say; the default is no proxy.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -83,6 +86,23 @@ impl Proxies {
             },
             named,
         )
+    }
+
+    /// `builder` with these proxies: for the client of another service than the API.
+    pub fn applied(&self, builder: ClientBuilder) -> Result<ClientBuilder, BuildError> {
+        let [https, http] = self.urls()?;
+        let except = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1,{}", self.no));
+        // The variables were read once, in the configuration.
+        let mut builder = builder.no_proxy();
+        if let Some(url) = https {
+            let proxy = Proxy::https(url).map_err(BuildError::Client)?;
+            builder = builder.proxy(proxy.no_proxy(except.clone()));
+        }
+        if let Some(url) = http {
+            let proxy = Proxy::http(url).map_err(BuildError::Client)?;
+            builder = builder.proxy(proxy.no_proxy(except));
+        }
+        Ok(builder)
     }
 
     /// The URLs for `https` and for `http`.

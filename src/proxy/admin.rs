@@ -161,7 +161,7 @@ async fn decide(
         })?
         .to_bytes();
     if path.starts_with(peers::PREFIX) {
-        return peers::write(peers::or_none(admin.peers.as_ref())?, &path, &body);
+        return peers::write(peers::or_none(admin.peers.as_ref())?, &path, &body).await;
     }
     write(tiered, &path, &query, &body).await
 }

@@ -60,6 +60,17 @@ impl Name {
         }
     }
 
+    /// What the names of all members of `pool` in the store of `repository` begin with.
+    pub fn start(pool: &Pool, repository: u64) -> String {
+        format!("{BEGINNING}{repository}/{}/", short(pool))
+    }
+
+    /// What their newest names begin with at `now`: those of this hour and of the one before.
+    pub fn newest(pool: &Pool, repository: u64, now: Timestamp) -> [String; 2] {
+        let (start, hour) = (Self::start(pool, repository), now.as_secs() / 3600);
+        [hour, hour.saturating_sub(1)].map(|hour| format!("{start}{hour}/"))
+    }
+
     /// Whether it is of a member of `pool`.
     pub fn is_of(&self, pool: &Pool) -> bool {
         self.pool == short(pool)
@@ -216,6 +227,10 @@ mod tests {
         assert_eq!(Name::read(&text), Ok(name.clone()));
         assert!(name.is_of(&pool()) && !name.is_of(&Pool::new("other").unwrap()));
         let start = format!("ghswarm/1/123456789/{}/500000/{}~", name.pool, name.peer);
+        let later = NOW.plus(std::time::Duration::from_hours(1));
+        for (at, place) in [(NOW, 0), (later, 1)] {
+            assert!(text.starts_with(&Name::newest(&pool(), 123_456_789, at)[place]));
+        }
         assert!(text.starts_with(&start), "{text}");
         assert!(text.len() <= NAME_MAX && !text.contains(','), "{text}");
         let ticket = signed.record.ticket.unwrap().secret;

@@ -40,6 +40,7 @@ mod peers;
 mod peers_commands;
 mod proxy;
 mod readme;
+mod registry_cache;
 mod replay;
 mod service;
 mod sharing;

@@ -3,6 +3,7 @@
 mod leaving;
 mod meeting;
 mod secrets;
+mod stores;
 mod telling;
 
 use std::io::{BufRead as _, BufReader, Write as _};

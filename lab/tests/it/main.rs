@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod actions_cache;
 mod client;
 mod conditions;
 mod faults;

@@ -2,7 +2,8 @@
 //!
 //! `GET /peers` lists them, `GET /peers/export` is a file with our record and whom we know, `GET
 //! /peers/register` the same with its name in a store; `POST /peers/import` takes such a file, `POST
-//! /peers/add` an address. An export has tickets in it: this interface is for whoever may use it at all.
+//! /peers/add` an address, `POST /peers/discover` asks the stores, `POST /peers/register` puts our record into the
+//! Actions cache. An export has tickets in it: this interface is for whoever may use it at all.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Query, Refusal, json, not_found, nothing, typed};
+use crate::discovery::stores::Registered;
 use crate::discovery::{Discovery, NoAddress};
 use crate::swarm::{Multiaddr, PeerRow};
 
@@ -87,7 +89,7 @@ pub(super) async fn read(
     }
 }
 
-pub(super) fn write(
+pub(super) async fn write(
     peers: &Discovery,
     path: &str,
     body: &Bytes,
@@ -108,6 +110,24 @@ pub(super) fn write(
             peers.add(address);
             Ok(nothing())
         }
+        "/peers/discover" => json(&peers.look_in_stores().await),
+        "/peers/register" => match peers.register_in_cache().await {
+            Registered::Done { key } => json(&serde_json::json!({ "key": key })),
+            Registered::NoAddress => Err(unreachable(NoAddress)),
+            Registered::NoStore => Err(Refusal::new(
+                StatusCode::CONFLICT,
+                "the daemon was started without ACTIONS_RESULTS_URL and ACTIONS_RUNTIME_TOKEN, so it has no \
+                 Actions cache; `--directory DIR` registers in a directory",
+            )),
+            Registered::Busy => Err(Refusal::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "the Actions cache has not answered yet; ask again",
+            )),
+            Registered::Failed { reason } => Err(Refusal::owned(
+                StatusCode::BAD_GATEWAY,
+                format!("our record is not in the Actions cache: {reason}"),
+            )),
+        },
         _ => Err(not_found()),
     }
 }
