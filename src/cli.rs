@@ -6,6 +6,7 @@ mod api;
 mod cache;
 mod config;
 mod doctor;
+mod job;
 mod peers;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ pub use cache::{
 };
 pub use config::{Config, ConfigCommand, ConfigFormat};
 pub use doctor::{Doctor, DoctorFormat};
+pub use job::{Job, JobCommand, JobFormat};
 pub use peers::{Peers, PeersCommand};
 
 /// One GitHub API budget for a whole fleet of runners.
@@ -66,6 +68,8 @@ pub enum Command {
     Cache(Cache),
     /// Show, find and introduce the daemons that share with this one
     Peers(Box<Peers>),
+    /// What the GitHub Actions of this project do in a job, step by step
+    Job(Job),
     /// Find what is wrong with the daemon, this machine and this shell, and say what to do
     Doctor(Box<Doctor>),
     /// Show, check and describe the configuration

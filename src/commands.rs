@@ -9,6 +9,7 @@ mod doctor;
 mod env;
 mod exec;
 mod gh_config;
+mod job;
 mod join;
 mod keeper;
 mod launch;
@@ -63,6 +64,7 @@ fn dispatch(command: Command, context: &Context<'_>) -> anyhow::Result<ExitCode>
         Command::Cache(cache) => block_on(cache::run(cache, context)),
         Command::Peers(peers) => block_on(peers::run(*peers, context)),
         Command::Doctor(doctor) => block_on(doctor::run(*doctor, context)),
+        Command::Job(job) => job::run(&job, context),
         Command::Config(config) => config::run(*config, context),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => man::run(man),

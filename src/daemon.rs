@@ -2,9 +2,11 @@
 
 mod books;
 mod first_line;
+mod job_end;
 mod limits;
 mod living;
 mod ready;
+mod remains;
 mod sharing;
 mod signals;
 mod sockets;
@@ -21,9 +23,10 @@ use tracing::{info, warn};
 use crate::api::Operation;
 use crate::files;
 use crate::github::{self, Gate};
+use crate::proxy::finish::Finish;
 use crate::proxy::parking::{Line, Parking};
 use crate::proxy::{Listeners, Proxy, Service};
-use crate::stats::{Snapshot, Stats};
+use crate::stats::{Counters, Snapshot, Stats};
 use crate::store::{Disk, disk};
 use crate::tiered::{self, Tiered};
 
@@ -32,9 +35,13 @@ use first_line::FirstLine;
 use sharing::Sharing;
 
 pub use crate::config::Config;
+pub use job_end::JobEnd;
 pub use limits::{connections, raise_descriptor_limit};
 pub use living::{AskError, Living};
 pub use ready::Ready;
+pub use remains::{
+    begin as begin_in, counters as counters_of, forget_counters, report as report_of,
+};
 pub use signals::{end_asked_for, ended_by_signal};
 pub use sockets::{Inherited, bind as bind_sockets, inherited as inherited_sockets};
 pub use state::{StateDir, admin_token, lock};
@@ -115,14 +122,6 @@ pub enum Error {
     Serve(#[source] std::io::Error),
 }
 
-fn counters(state: &StateDir) -> Arc<Stats> {
-    let counters = Arc::new(Stats::new(&Operation::NAMES));
-    if state.cache().is_none() {
-        counters.reason("cache-dir-unusable");
-    }
-    counters
-}
-
 impl Daemon {
     /// Takes the state directory, binds the sockets (or uses those that a keeper or systemd bound),
     /// puts the parts together and announces itself in `ready.json`.
@@ -138,28 +137,22 @@ impl Daemon {
         let mut ready = state.describe(&config, &listeners)?;
 
         let secret = state.secret();
-        let disk = config
-            .disk_limit
-            .zip(state.cache())
-            .and_then(|(limit, cache)| {
-                let place = disk::Config {
-                    directory: cache.join("store"),
-                    limit,
-                };
-                Disk::open(&place, &secret, config.clock.clone())
-                    .inspect_err(|error| warn!(%error, "nothing is kept on disk"))
-                    .ok()
-            });
+        let disk = disk_of(&config, &state);
         let own = listeners.tcp.local_addr().map_err(Error::Serve)?;
         let reaching = config.github.without_proxy(own);
         let proxies = reaching.proxies.clone();
         let github = github::Client::new(reaching)?;
+        let finish = state.finish(&ready, &config.clock);
+        // Who has left the swarm does not come back.
+        let is_over = finish.as_ref().is_some_and(Finish::is_over);
         let sharing = config
             .swarm
+            .filter(|_| !is_over)
             .map(|swarm| Sharing::new(&state, swarm, config.stores, (&github, &proxies)))
             .transpose()?;
-        ready.peer_id = sharing.as_ref().map(Sharing::me);
-        let counters = counters(&state);
+        let me = |sharing: &Sharing| sharing.client().identity().peer_id().to_string();
+        ready.peer_id = sharing.as_ref().map(me);
+        let counters = Arc::new(counters_in(&state, &ready));
         let tiered = Tiered::new(tiered::Parts {
             config: config.tiered,
             secret,
@@ -173,18 +166,11 @@ impl Daemon {
         });
         let stop = watch::Sender::new(false);
         let peers = sharing.as_ref().map(|sharing| sharing.discovery().clone());
-        let admin = state.admin(&ready, stop.clone(), peers)?;
+        let admin = state.admin(&ready, stop.clone(), peers, finish)?;
         let service = Service::Tiered(tiered.clone());
         let proxy = Proxy::new(config.proxy, service, github, Some(admin));
 
-        let announced = match state.announce(&ready) {
-            // Our keeper's sockets are known already, and a full disk must not look like a crash.
-            Err(error) if ready.keeper_pid.is_some() => {
-                warn!(%error, "ready.json still names the last daemon");
-                false
-            }
-            announced => announced.map(|()| true).map_err(Error::Announce)?,
-        };
+        let announced = announce(&state, &ready)?;
         first_line.tell(&ready);
         Ok(Self {
             ready,
@@ -233,10 +219,10 @@ impl Daemon {
             announced,
             lent,
             sharing,
-            ..
+            counters,
         } = self;
         let swarm = sharing.as_ref().map(Sharing::client);
-        let mut books = Books::new(&tiered, &state, (!announced).then_some(&ready));
+        let mut books = Books::new(&tiered, &counters, &state, (!announced).then_some(&ready));
         let stopping = stop.subscribe();
         let served = tokio::select! {
             served = proxy.run(listeners, stopping) => served,
@@ -249,7 +235,11 @@ impl Daemon {
             swarm.leave().await;
         }
         let last = tiered.snapshot();
-        if let Err(error) = state.write_counters(&last) {
+        let counters = Counters {
+            shown: last.clone(),
+            carried: counters.carried(),
+        };
+        if let Err(error) = state.write_counters(&counters) {
             warn!(reason = %files::Chain(&error), "the last counters are not on disk");
         }
         let socket = ready.socket.as_deref().filter(|_| !lent);
@@ -264,6 +254,42 @@ impl Daemon {
             "stopped"
         );
         Ok(last)
+    }
+}
+
+/// The disk tier, if there is to be one and it can be used.
+fn disk_of(config: &Config, state: &StateDir) -> Option<Disk> {
+    let (limit, cache) = config.disk_limit.zip(state.cache())?;
+    let place = disk::Config {
+        directory: cache.join("store"),
+        limit,
+    };
+    Disk::open(&place, &state.secret(), config.clock.clone())
+        .inspect_err(|error| warn!(%error, "nothing is kept on disk"))
+        .ok()
+}
+
+/// The counters, from where an earlier daemon of the same keeper has stopped.
+fn counters_in(state: &StateDir, ready: &Ready) -> Stats {
+    let counters = Stats::new(&Operation::NAMES);
+    if let Some(earlier) = state.earlier(ready) {
+        counters.resume(&earlier);
+    }
+    if state.cache().is_none() {
+        counters.reason("cache-dir-unusable");
+    }
+    counters
+}
+
+/// Writes `ready.json`, and says whether it could. Our keeper's sockets are known already, and a full disk must not
+/// look like a crash.
+fn announce(state: &StateDir, ready: &Ready) -> Result<bool, Error> {
+    match state.announce(ready) {
+        Err(error) if ready.keeper_pid.is_some() => {
+            warn!(%error, "ready.json still names the last daemon");
+            Ok(false)
+        }
+        announced => announced.map(|()| true).map_err(Error::Announce),
     }
 }
 

@@ -29,6 +29,7 @@ use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::config::directories;
 use crate::files::{self, Identity, Lock};
 use crate::github;
 use crate::proxy::admin::Admin;
@@ -130,6 +131,9 @@ impl Keeper {
         };
         for path in self.ready_files.iter().chain(&socket).filter(ours) {
             let _ = std::fs::remove_file(path);
+            if let Some(folder) = directories::folder_of_socket(path) {
+                let _ = std::fs::remove_dir(folder);
+            }
         }
         kept
     }
@@ -297,6 +301,7 @@ impl Keeper {
             ready,
             stop: stop.clone(),
             peers: None,
+            finish: None,
         };
         let own = self.listeners.tcp.local_addr()?;
         let client = github::Client::new(self.github.clone().without_proxy(own))?;

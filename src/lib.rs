@@ -18,6 +18,7 @@ pub mod seal;
 // Row 2: one external resource each, blind to each other.
 pub mod files;
 pub mod github;
+pub mod runner;
 pub mod swarm;
 
 // Row 3: what is held, in memory and in files, and who is a peer.

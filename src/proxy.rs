@@ -8,6 +8,7 @@
 //! What is absent: TLS, HTTP/2 and CONNECT. Clients on this machine need none of them.
 
 pub mod admin;
+pub mod finish;
 pub mod parking;
 
 mod accept;
@@ -27,8 +28,8 @@ mod sealed;
 mod slow;
 mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -120,6 +121,9 @@ pub enum Service {
 struct Shared {
     config: Config,
     service: Service,
+    /// What answers instead since the job has finished.
+    passing: OnceLock<Service>,
+    asking: finish::Asking,
     client: github::Client,
     admin: Option<Admin>,
     clock: Clock,
@@ -130,6 +134,11 @@ struct Shared {
 }
 
 impl Shared {
+    /// What answers now.
+    fn service(&self) -> &Service {
+        self.passing.get().unwrap_or(&self.service)
+    }
+
     /// Whether connections end with the answer they are giving.
     fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
@@ -155,10 +164,17 @@ impl Proxy {
             Service::PassThrough(..) => Clock::system(),
         };
         let draining = AtomicBool::new(false);
+        let finish = admin.as_ref().and_then(|admin| admin.finish.as_ref());
+        let passing = match finish.filter(|finish| finish.is_over()) {
+            Some(finish) => finish.service(client.clone()).into(),
+            None => OnceLock::new(),
+        };
         Self {
             shared: Shared {
                 config,
                 service,
+                passing,
+                asking: finish::Asking::default(),
                 client,
                 admin,
                 clock,

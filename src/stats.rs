@@ -1,10 +1,12 @@
 //! What the daemon counts. Every front end (JSON, tables, Prometheus, step summary) shows these numbers.
 
+mod counters;
 mod histogram;
 pub mod prometheus;
 pub mod render;
 mod snapshot;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use histogram::Histogram;
 
+pub use counters::{Carried, Counters};
 pub use snapshot::{Hits, Latency, OriginCalls, PeerCounts, Route, Snapshot, Validators};
 
 /// How a client's request ended. Exactly one per request; the counters of all add up to `requests`.
@@ -93,7 +96,7 @@ pub struct Stats {
     origin_points: AtomicU64,
     evictions: AtomicU64,
     // A std mutex: held for a map operation, never across an await.
-    reasons: Mutex<BTreeMap<&'static str, u64>>,
+    reasons: Mutex<BTreeMap<Cow<'static, str>, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -168,7 +171,7 @@ impl Stats {
     pub fn reason(&self, name: &'static str) {
         // A poisoned lock still holds a map of counters; counting goes on.
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        *reasons.entry(name).or_default() += 1;
+        *reasons.entry(name.into()).or_default() += 1;
     }
 
     /// The numbers as they are now. Gauges that others own (entries, bytes, budgets) are zero here
@@ -206,7 +209,7 @@ impl Stats {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .iter()
-                .map(|(&name, &times)| (name.to_owned(), times))
+                .map(|(name, &times)| (name.clone().into_owned(), times))
                 .collect(),
             ..Snapshot::default()
         };

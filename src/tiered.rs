@@ -383,7 +383,8 @@ impl Tiered {
             let counts = disk.counts();
             snapshot.evictions = counts.evictions;
             for (reason, count) in counts.reasons.into_iter().filter(|(_, count)| *count > 0) {
-                snapshot.reasons.insert(reason.to_owned(), count);
+                // Beside what an earlier daemon of this job has counted.
+                *snapshot.reasons.entry(reason.to_owned()).or_default() += count;
             }
         }
         snapshot.budget = inner

@@ -8,6 +8,7 @@
 //! - [`state`] is what the fake knows, `render` turns it into GitHub's JSON;
 //! - [`token`], [`limits`], [`usage`] are who asks, how much is left and what was asked;
 //! - [`fault`], [`gate`], [`clock`] make time and trouble happen on command;
+//! - [`runner`] is a runner of GitHub Actions as a step meets it, for what imitations leave out;
 //! - [`actions_cache`] is another server: the cache service of Actions, and its blobs;
 //! - [`etag`] is GitHub's ETag formula, [`replay`] reads PyGithub's recorded traffic.
 
@@ -31,6 +32,7 @@ mod render;
 pub mod replay;
 pub mod request;
 pub mod routes;
+pub mod runner;
 mod seed;
 mod server;
 pub mod state;

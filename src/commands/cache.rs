@@ -22,6 +22,9 @@ use super::context::{Context, NO_DAEMON};
 use crate::cli::{Cache, CacheCommand, Target};
 use crate::daemon::AskError;
 
+pub(super) use export::public as leave_snapshot;
+pub(super) use import::snapshot as take_snapshot;
+
 pub(super) async fn run(cache: Cache, context: &Context<'_>) -> anyhow::Result<ExitCode> {
     match cache.command {
         CacheCommand::Get { key } => values::get(&key, context).await,

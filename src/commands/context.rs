@@ -9,7 +9,8 @@ use crate::cli::Target;
 use crate::config::{
     self, Directories, Environment, Owner, Reading, Settings, directories, env, sources,
 };
-use crate::daemon::{Living, Ready};
+use crate::daemon::{JobEnd, Living, Ready};
+use crate::files;
 use crate::github;
 
 /// The surroundings of a command.
@@ -75,6 +76,24 @@ impl<'a> Context<'a> {
         )?)
     }
 
+    /// What tells a process of a job's daemon that the job is gone; nothing if `owner` is not a job.
+    pub(super) fn job_end(
+        &self,
+        owner: Owner,
+        state_dir: &Path,
+        keeper: Option<u32>,
+    ) -> Option<JobEnd> {
+        if owner != Owner::Job {
+            return None;
+        }
+        if keeper.is_none() {
+            // It has to be there to be missed. Who needs it says so if it cannot be made. A keeper has made it.
+            let _ = files::private_dir(state_dir);
+        }
+        let temp = self.environment.absolute(env::RUNNER_TEMP);
+        Some(JobEnd::new(state_dir, temp.as_deref(), keeper))
+    }
+
     /// The settings of a daemon that `target` means, as far as its directories depend on them: files of
     /// the workspace have no say in those. What is written wrongly is left out: who has nothing to start
     /// needs no more than the places.
@@ -101,7 +120,8 @@ impl<'a> Context<'a> {
         Ok(Ok(self.proxied(read.settings).github()))
     }
 
-    fn proxied(&self, mut settings: Settings) -> Settings {
+    /// The same with the proxies of the environment, which no layer has.
+    pub(super) fn proxied(&self, mut settings: Settings) -> Settings {
         settings.proxies = self.environment.proxies();
         settings
     }

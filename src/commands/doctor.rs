@@ -3,6 +3,7 @@
 //! One file for each area, with a pure function from facts to findings. Facts are gathered here and in
 //! `gather` and `probing`. No fact holds a secret: of a token only its kind is kept.
 
+mod after_job;
 mod budget;
 mod clients;
 mod clock;
@@ -38,6 +39,8 @@ use crate::github;
 
 use finding::{Finding, Summary};
 use gather::Scene;
+
+pub(super) use after_job::after_a_job;
 
 pub(super) async fn run(doctor: Doctor, context: &Context<'_>) -> anyhow::Result<ExitCode> {
     let findings = examine(&doctor, context).await;

@@ -9,7 +9,7 @@ use anyhow::{anyhow, bail};
 use super::context::Context;
 use super::print;
 use crate::config::{Environment, Owner, Settings, directories::HOST_SOCKET, env};
-use crate::daemon::{AskError, Living, Ready};
+use crate::daemon::{self, AskError, Living, Ready};
 use crate::digest::Digest;
 use crate::files;
 
@@ -113,9 +113,12 @@ pub(super) fn beside_the_host(settings: &Settings, context: &Context<'_>) -> Set
     settings
 }
 
-/// Notes for which job a daemon is started in `state_dir`.
+/// Notes for which job a daemon is started in `state_dir`. What another job counted there is not this one's.
 pub(super) fn mark(state_dir: &Path, context: &Context<'_>) -> Result<(), files::Error> {
     if context.in_job() {
+        if !is_left_by_us(state_dir, context) {
+            daemon::forget_counters(state_dir);
+        }
         let name = name_of_job(context.environment());
         files::write_atomic(&state_dir.join(MARK), name.as_bytes())?;
     }
@@ -123,7 +126,16 @@ pub(super) fn mark(state_dir: &Path, context: &Context<'_>) -> Result<(), files:
 }
 
 fn is_of_this_job(ready: &Ready, context: &Context<'_>) -> bool {
-    let noted = files::read_small(&ready.state_dir.join(MARK), 64);
+    is_marked(&ready.state_dir, context)
+}
+
+/// Whether what a daemon left in `state_dir` is about this job; outside of jobs it is about whoever asks.
+pub(super) fn is_left_by_us(state_dir: &Path, context: &Context<'_>) -> bool {
+    !context.in_job() || is_marked(state_dir, context)
+}
+
+fn is_marked(state_dir: &Path, context: &Context<'_>) -> bool {
+    let noted = files::read_small(&state_dir.join(MARK), 64);
     noted.is_ok_and(|noted| noted == name_of_job(context.environment()).as_bytes())
 }
 

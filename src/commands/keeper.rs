@@ -18,12 +18,16 @@ pub(super) fn run(start: Start, context: &Context<'_>) -> anyhow::Result<ExitCod
     let _ = rustix::process::setsid();
     let directories = context.directories(&settings)?;
     let lock = daemon::lock(&directories.state)?;
-    let mut config = Config::compose(&settings, &directories, context.owner(&settings));
+    let owner = context.owner(&settings);
+    let program = std::env::current_exe().context("cannot find our own program")?;
+    daemon::begin_in(&directories.state, owner, &program);
+    let mut config = Config::compose(&settings, &directories, owner);
     // The daemon inherits the limit.
     config.proxy.max_connections = daemon::connections(
         config.proxy.max_connections,
         daemon::raise_descriptor_limit(),
     );
+    let job_end = context.job_end(config.owner, &directories.state, None);
     let mut ready_files = vec![Ready::path(&directories.state)];
     ready_files.extend(config.ready_file);
     let mut arguments = vec![OsString::from("serve")];
@@ -31,7 +35,7 @@ pub(super) fn run(start: Start, context: &Context<'_>) -> anyhow::Result<ExitCod
     let keeper = Keeper {
         listeners: daemon::bind_sockets(config.listen, &directories.socket)?,
         lock,
-        program: std::env::current_exe().context("cannot find our own program")?,
+        program,
         arguments,
         state_dir: directories.state.clone(),
         ready_files,
@@ -42,7 +46,7 @@ pub(super) fn run(start: Start, context: &Context<'_>) -> anyhow::Result<ExitCod
         clock: config.clock,
     };
     block_on(async {
-        let shutdown = daemon::end_asked_for()?;
+        let shutdown = daemon::end_asked_for(job_end)?;
         // `start` may have given up waiting.
         let announce = |line: &str| drop(print::bytes(format!("{line}\n").as_bytes()));
         keeper.run(announce, shutdown).await?;

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::{block_on, logging, print};
 use crate::cli::Serve;
 use crate::config::{Settings, Sharing, Stores};
-use crate::daemon::{self, Config, Daemon};
+use crate::daemon::{self, Config, Daemon, JobEnd};
 use crate::swarm;
 
 /// How to share with peers. `start` has looked at this once, so under a keeper it was right: what has become
@@ -42,8 +42,12 @@ pub(super) fn run(serve: Serve, context: &Context<'_>) -> anyhow::Result<ExitCod
         config.proxy.max_connections,
         daemon::raise_descriptor_limit(),
     );
+    let job_end = context.job_end(config.owner, &directories.state, config.keeper_pid);
+    if config.keeper_pid.is_some() && job_end.as_ref().is_some_and(JobEnd::is_over) {
+        return Ok(ExitCode::SUCCESS);
+    }
     block_on(async {
-        let shutdown = daemon::end_asked_for()?;
+        let shutdown = daemon::end_asked_for(job_end)?;
         let mut daemon = Daemon::bind(config, inherited.listeners)?;
         if let Some(line) = inherited.keeper {
             daemon = daemon.kept_by(line)?;

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use super::gh_config;
 use crate::config::{Environment, Owner, Settings, directories, env};
 use crate::daemon::Ready;
+use crate::runner;
 
 /// What is reached without a proxy: us.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
@@ -57,7 +58,7 @@ fn text(path: &std::path::Path) -> anyhow::Result<String> {
 }
 
 /// The list with our own addresses in it. `*` covers them already.
-fn without_proxy(list: Option<&str>) -> String {
+pub(super) fn without_proxy(list: Option<&str>) -> String {
     let mut hosts: Vec<_> = list
         .unwrap_or_default()
         .split(',')
@@ -83,15 +84,10 @@ pub(super) fn shell(variables: &BTreeMap<&'static str, String>) -> String {
     variables.iter().map(export).collect()
 }
 
-/// Lines for the file that `GITHUB_ENV` names. The delimiter is not in any value, so no value can end
-/// its own and add a variable.
+/// Entries for the file that `GITHUB_ENV` names.
 pub(super) fn github(variables: &BTreeMap<&'static str, String>) -> anyhow::Result<String> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
-    let delimiter = format!("ghswarm_{:032x}", u128::from_ne_bytes(random));
-    let lines =
-        |(name, value): (&&str, &String)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n");
-    Ok(variables.iter().map(lines).collect())
+    let entry = |(name, value): (&&str, &String)| runner::entry(name, value);
+    Ok(variables.iter().map(entry).collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]
@@ -102,15 +98,6 @@ mod tests {
     fn a_quote_does_not_end_the_value() {
         let variables = BTreeMap::from([("A", "it's $(x) `y`".to_owned())]);
         assert_eq!(shell(&variables), "export A='it'\\''s $(x) `y`'\n");
-    }
-
-    #[test]
-    fn a_line_break_does_not_add_a_variable() {
-        let variables = BTreeMap::from([("A", "x\nEOF\nB=1".to_owned())]);
-        let lines = github(&variables).unwrap();
-        let delimiter = lines.lines().next().unwrap().strip_prefix("A<<").unwrap();
-        assert_eq!(lines, format!("A<<{delimiter}\nx\nEOF\nB=1\n{delimiter}\n"));
-        assert_ne!(github(&variables).unwrap(), lines);
     }
 
     #[test]

@@ -125,6 +125,14 @@ pub fn socket_of(state: &Path, environment: &Environment) -> PathBuf {
         .unwrap_or_else(|| format!("/tmp/ghswarm-{name}/ghswarm.sock").into())
 }
 
+/// The folder that [`socket_of`] makes for a socket outside of its state directory, which goes with the socket.
+pub fn folder_of_socket(socket: &Path) -> Option<&Path> {
+    let folder = socket.parent()?;
+    let name = folder.file_name()?.to_str()?.strip_prefix("ghswarm-")?;
+    let is_ours = name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_ours.then_some(folder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Reading, sources};
@@ -193,6 +201,8 @@ mod tests {
             socket.starts_with("/t") && socket.ends_with("ghswarm.sock"),
             "{socket:?}"
         );
+        assert_eq!(folder_of_socket(&socket), socket.parent());
+        assert_eq!(folder_of_socket(Path::new("/t/ghswarm-mine/s")), None);
         let pairs = [
             ("HOME", "/h"),
             ("GHSWARM_STATE_DIR", &deep),

@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::github::Proxies;
 
+pub use crate::runner::variable::{
+    GITHUB_JOB, GITHUB_REPOSITORY, GITHUB_REPOSITORY_ID, GITHUB_RUN_ATTEMPT, GITHUB_RUN_ID,
+    RUNNER_ENVIRONMENT, RUNNER_TEMP,
+};
+
 /// `--listen`.
 pub const LISTEN: &str = "GHSWARM_LISTEN";
 /// `--socket`; for the other commands, the socket of the daemon to ask.
@@ -102,19 +107,17 @@ pub const ADMIN_TOKEN_FILE: &str = "GHSWARM_ADMIN_TOKEN_FILE";
 
 /// Begins the name of every variable of ours.
 pub const PREFIX: &str = "GHSWARM_";
+/// Begins the names of the actions' inputs.
+pub const INPUT: &str = "GHSWARM_INPUT_";
+/// The action's input `github-token`.
+pub const INPUT_GITHUB_TOKEN: &str = "GHSWARM_INPUT_GITHUB_TOKEN";
+/// The program that `job start` was; set for later steps, never read.
+pub const PROGRAM: &str = "GHSWARM_PROGRAM";
 
-/// A job's scratch directory, emptied between jobs.
-pub const RUNNER_TEMP: &str = "RUNNER_TEMP";
 /// `true` in every job.
 pub const GITHUB_ACTIONS: &str = "GITHUB_ACTIONS";
 /// The checkout of the job; the author of a pull request writes what is in it.
 pub const GITHUB_WORKSPACE: &str = "GITHUB_WORKSPACE";
-/// `OWNER/REPO` of the job.
-pub const GITHUB_REPOSITORY: &str = "GITHUB_REPOSITORY";
-/// The number of that repository, which stays when it is renamed.
-pub const GITHUB_REPOSITORY_ID: &str = "GITHUB_REPOSITORY_ID";
-/// `github-hosted` or `self-hosted`.
-pub const RUNNER_ENVIRONMENT: &str = "RUNNER_ENVIRONMENT";
 /// Where the services of Actions are; `run:` steps do not get it.
 pub const ACTIONS_RESULTS_URL: &str = "ACTIONS_RESULTS_URL";
 /// The token for them; likewise.
@@ -172,21 +175,16 @@ pub const SUDO_USER: &str = "SUDO_USER";
 pub const COLUMNS: &str = "COLUMNS";
 /// Set and not empty: no colour (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
-/// The number of a run of a workflow; no two runs of one server have the same.
-pub const GITHUB_RUN_ID: &str = "GITHUB_RUN_ID";
-/// Which try of that run.
-pub const GITHUB_RUN_ATTEMPT: &str = "GITHUB_RUN_ATTEMPT";
-/// The key of the job in its workflow; the jobs of a matrix have it in common.
-pub const GITHUB_JOB: &str = "GITHUB_JOB";
 /// The name of the runner, which runs one job at a time.
 pub const RUNNER_NAME: &str = "RUNNER_NAME";
 
 /// What holds a secret that the daemon has no use for: clients send their own.
-pub const TOKENS: [&str; 4] = [
+pub const TOKENS: [&str; 5] = [
     GH_TOKEN,
     GITHUB_TOKEN,
     GH_ENTERPRISE_TOKEN,
     GITHUB_ENTERPRISE_TOKEN,
+    INPUT_GITHUB_TOKEN,
 ];
 
 /// The variables as they were when the process started. An empty one counts as absent: that is

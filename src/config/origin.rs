@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::env;
 use super::setting::Setting;
 use crate::secret::without_tokens;
 
@@ -59,7 +60,14 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+            Self::Variable(name) => match name.strip_prefix(env::INPUT) {
+                // As people know it who use the action.
+                Some(input) => {
+                    write!(f, "input {}", input.to_lowercase().replace('_', "-"))
+                }
+                None => f.write_str(name),
+            },
             Self::Line { path, line, name } => {
                 write!(f, "{}", path.display())?;
                 if *line > 0 {

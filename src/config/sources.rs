@@ -15,8 +15,19 @@ use super::setting::Setting;
 use super::settings::Settings;
 use super::table::{self, Effect, Kind, Place, Row, Status};
 use super::{Environment, Error, env, near};
+use crate::runner::variable;
 
 use layer::Layer;
+
+/// The variables of ours that are no setting: what the actions and the installer read and hand on, and what programs are told.
+pub fn beside_settings() -> impl Iterator<Item = &'static str> {
+    let told = [env::API_URL, env::ADMIN_URL, env::ADMIN_TOKEN_FILE];
+    let of_jobs = [env::PROGRAM, variable::JOB_INDEX, variable::JOB_TOTAL];
+    let inputs = table::rows().iter().map(|row| row.name.as_str());
+    let inputs = inputs.filter(|name| name.starts_with(env::INPUT));
+    let others = env::OF_THE_INSTALLER.into_iter().chain(told).chain(of_jobs);
+    others.chain([env::CACHE_LIST_TOKEN]).chain(inputs)
+}
 
 /// Keys of parts that are not built, in the notice about them: the files of the documents have sixty.
 const NOT_BUILT_NAMED: usize = 8;
@@ -203,17 +214,20 @@ impl<'a> Sources<'a> {
         self.problems.push(Problem { origin, reason });
     }
 
-    /// Our own variables, and in a weaker layer those of the older documents.
-    fn variables(&mut self, variables: &Variables<'_>) -> [Layer; 2] {
-        let is_ours = |row: &&Row| row.name.starts_with(env::PREFIX);
+    /// What an action was given, in a weaker layer our own variables, and in a still weaker one those of the
+    /// older documents.
+    fn variables(&mut self, variables: &Variables<'_>) -> [Layer; 3] {
         let rows = table::rows()
             .iter()
             .filter(|row| row.place == Place::Variable);
-        let (ours, old): (Vec<_>, Vec<_>) = rows.partition(is_ours);
+        let (ours, old): (Vec<_>, Vec<_>) = rows.partition(|row| row.name.starts_with(env::PREFIX));
+        let (inputs, ours): (Vec<_>, Vec<_>) = ours
+            .into_iter()
+            .partition(|row| row.name.starts_with(env::INPUT));
         if let Variables::Environment(environment) = variables {
             self.slips(environment);
         }
-        [ours, old].map(|rows| {
+        [inputs, ours, old].map(|rows| {
             let mut layer = Layer::default();
             for row in rows {
                 if let Some((origin, value)) = variables.get(&row.name) {
@@ -240,6 +254,8 @@ impl<'a> Sources<'a> {
             return self.problem(origin, "not UTF-8 text");
         };
         match row.kind.read_text(text) {
+            // An action gives its default also when nobody asked for anything.
+            Ok(texts) if row.name.starts_with(env::INPUT) && texts == [row.default] => {}
             Ok(texts) => self.take(layer, row, &texts, &origin, Author::User),
             Err(reason) => self.problem(origin, reason),
         }
@@ -249,10 +265,8 @@ impl<'a> Sources<'a> {
     /// variables that begin as ours do.
     fn slips(&mut self, environment: &Environment) {
         let mut known: Vec<_> = Setting::all().map(Setting::variable).collect();
-        known.extend(env::OF_THE_INSTALLER);
         known.extend([env::CONFIG, env::ENV_FILE]);
-        known.extend([env::API_URL, env::ADMIN_URL, env::ADMIN_TOKEN_FILE]);
-        known.extend([env::JOB_TOTAL, env::CACHE_LIST_TOKEN]);
+        known.extend(beside_settings());
         for name in environment.names() {
             let Some(rest) = name.strip_prefix(env::PREFIX) else {
                 continue;

@@ -2,6 +2,7 @@
 //! know, and our own names. `config schema`, `config check` and the reading itself go by it.
 
 mod cache_file;
+mod inputs;
 mod peer_file;
 mod value;
 mod variables;
@@ -179,6 +180,7 @@ pub fn rows() -> &'static [Row] {
         let mut rows = cache_file::rows();
         rows.extend(peer_file::rows());
         rows.extend(variables::rows());
+        rows.extend(inputs::rows());
         for setting in Setting::all() {
             let status = Status::Effect(Effect::Same(setting));
             if setting.reach() != Reach::Nowhere {

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::{Ready, StateDir};
 use crate::files;
-use crate::stats::Snapshot;
+use crate::stats::{Counters, Snapshot, Stats};
 use crate::tiered::Tiered;
 use crate::time::Degraded;
 
@@ -17,6 +17,7 @@ const COUNTERS_EVERY: Duration = Duration::from_secs(2);
 /// The counters, and an announcement that a full disk did not take at first.
 pub(super) struct Books<'a> {
     tiered: &'a Tiered,
+    counters: &'a Stats,
     state: &'a StateDir,
     /// What could not be announced yet.
     ready: Option<&'a Ready>,
@@ -24,9 +25,15 @@ pub(super) struct Books<'a> {
 }
 
 impl<'a> Books<'a> {
-    pub(super) fn new(tiered: &'a Tiered, state: &'a StateDir, ready: Option<&'a Ready>) -> Self {
+    pub(super) fn new(
+        tiered: &'a Tiered,
+        counters: &'a Stats,
+        state: &'a StateDir,
+        ready: Option<&'a Ready>,
+    ) -> Self {
         Self {
             tiered,
+            counters,
             state,
             ready,
             trouble: Degraded::default(),
@@ -73,6 +80,9 @@ impl<'a> Books<'a> {
             self.state.announce(ready)?;
             self.ready = None;
         }
-        self.state.write_counters(shown)
+        self.state.write_counters(&Counters {
+            shown: shown.clone(),
+            carried: self.counters.carried(),
+        })
     }
 }

@@ -21,6 +21,9 @@ const INTERNAL: HeaderValue = HeaderValue::from_static("ghswarm.internal");
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest wait for the end of a daemon: it drains for 10 seconds, its keeper allows 15.
 const END: Duration = Duration::from_secs(20);
+/// The longest wait for the last numbers of a job: 3 s for requests in flight, 2 s for the disk, 1 s for the peers, and
+/// a machine that is busy.
+const FINISH: Duration = Duration::from_secs(15);
 
 /// The socket of a daemon.
 #[derive(Debug, Clone)]
@@ -131,6 +134,16 @@ impl Living {
         target: &str,
         body: impl Into<Body>,
     ) -> Result<Bytes, AskError> {
+        self.ask_within(PATIENCE, method, target, body).await
+    }
+
+    async fn ask_within(
+        &self,
+        patience: Duration,
+        method: Method,
+        target: &str,
+        body: impl Into<Body>,
+    ) -> Result<Bytes, AskError> {
         let mut request = Request::new(body.into());
         *request.method_mut() = method;
         *request.uri_mut() = target.parse().unwrap_or_default();
@@ -147,9 +160,16 @@ impl Living {
                 message: message(&body),
             })
         };
-        tokio::time::timeout(PATIENCE, exchange)
+        tokio::time::timeout(patience, exchange)
             .await
-            .unwrap_or(Err(AskError::Slow(PATIENCE)))
+            .unwrap_or(Err(AskError::Slow(patience)))
+    }
+
+    /// Asks it for its last numbers. From then on it hands everything through.
+    pub async fn finish(&self) -> Result<Bytes, AskError> {
+        let nothing = Bytes::new();
+        self.ask_within(FINISH, Method::POST, "/finish", nothing)
+            .await
     }
 
     /// How it is reached, in its own words.

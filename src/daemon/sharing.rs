@@ -48,11 +48,6 @@ impl Sharing {
         })
     }
 
-    /// Our own id among peers.
-    pub(super) fn me(&self) -> String {
-        self.client().identity().peer_id().to_string()
-    }
-
     pub(super) fn client(&self) -> Client {
         self.discovery.client().clone()
     }

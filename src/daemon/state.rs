@@ -7,15 +7,18 @@ use zeroize::Zeroizing;
 
 use tokio::sync::watch;
 
-use super::{Config, Error, Ready, sockets};
-use crate::config::{Environment, directories};
+use super::{Config, Error, Ready, remains, sockets};
+use crate::clock::Clock;
+use crate::config::{Environment, Owner, directories};
 use crate::digest::Digest;
 use crate::discovery::Discovery;
 use crate::files::{self, Identity, Lock};
 use crate::proxy::Listeners;
 use crate::proxy::admin::Admin;
+use crate::proxy::finish::Finish;
 use crate::secret::LocalSecret;
-use crate::stats::Snapshot;
+use crate::stats::Counters;
+use crate::store::epoch_log::Teller;
 
 /// A state directory that belongs to this process.
 #[derive(Debug)]
@@ -137,13 +140,38 @@ impl StateDir {
         ready: &Ready,
         stop: watch::Sender<bool>,
         peers: Option<Discovery>,
+        finish: Option<Finish>,
     ) -> Result<Admin, Error> {
         Ok(Admin {
             token: admin_token(&self.path)?,
             ready: serde_json::to_value(ready).unwrap_or_default(),
             stop,
             peers,
+            finish,
         })
+    }
+
+    /// The numbers of a daemon of the same keeper that has died.
+    pub(super) fn earlier(&self, ready: &Ready) -> Option<Counters> {
+        ready.keeper_pid.and_then(|_| remains::counters(&self.path))
+    }
+
+    /// How the daemon of a job finishes. One whose earlier self has finished has finished, too.
+    pub(super) fn finish(&self, ready: &Ready, clock: &Clock) -> Option<Finish> {
+        if ready.owner == Owner::Host {
+            return None;
+        }
+        let cache = self.cache.clone();
+        let teller = cache.map(|cache| Teller::new(cache, clock.clone()));
+        let finish = Finish::new(teller, Some(remains::report_file(&self.path)));
+        // Without a keeper there was no earlier self.
+        let report = ready.keeper_pid.and_then(|_| remains::report(&self.path));
+        Some(
+            match report.and_then(|report| serde_json::to_vec(&report).ok()) {
+                Some(report) => finish.over(report.into()),
+                None => finish,
+            },
+        )
     }
 
     /// Says that clients can connect, and how.
@@ -171,16 +199,20 @@ impl StateDir {
             {
                 warn!(path = %path.display(), %error, "cannot remove");
             }
+            if let Some(folder) = directories::folder_of_socket(&path) {
+                // Only if it is empty.
+                let _ = std::fs::remove_dir(folder);
+            }
         }
     }
 
     /// Writes `counters.json`: what is left of a daemon that the runner killed.
-    pub(super) fn write_counters(&self, snapshot: &Snapshot) -> Result<(), files::Error> {
+    pub(super) fn write_counters(&self, counters: &Counters) -> Result<(), files::Error> {
         if !self.is_there() {
             return Err(files::Error::Gone(self.path.clone()));
         }
-        let json = serde_json::to_vec(snapshot).unwrap_or_default();
-        files::write_atomic(&self.path.join("counters.json"), &json)
+        let json = serde_json::to_vec(counters).unwrap_or_default();
+        files::write_atomic(&remains::counters_file(&self.path), &json)
     }
 
     fn ready_files(&self) -> Vec<PathBuf> {

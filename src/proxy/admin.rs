@@ -1,4 +1,4 @@
-//! The admin interface: statistics, metrics, the key-value store, peers, and stopping.
+//! The admin interface: statistics, metrics, the key-value store, peers, finishing and stopping.
 //!
 //! On the Unix socket it has the host `ghswarm.internal`, and the kernel says who is at the other end: our own user and
 //! root may do everything there, another user little (the host's daemon has a socket that its jobs can
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::failure::Refusal;
+use super::finish::{self, Finish};
 use super::forward::{self, Outgoing};
 use super::{Service, Shared};
 use crate::api::{Key, Namespace};
@@ -38,6 +39,8 @@ pub struct Admin {
     pub stop: watch::Sender<bool>,
     /// Whom we share with, if with anybody.
     pub peers: Option<Discovery>,
+    /// What `POST /finish` needs. Absent for a daemon that is nobody's job's.
+    pub finish: Option<Finish>,
 }
 
 /// Who asks, as far as the socket tells.
@@ -131,6 +134,16 @@ async fn decide(
         return json(&snapshot);
     }
     let tiered = tiered(shared)?;
+    if (request.method(), path.as_str()) == (&Method::POST, "/finish") {
+        let finish = admin.finish.as_ref().ok_or_else(|| {
+            Refusal::new(
+                StatusCode::CONFLICT,
+                "this daemon is the host's: it goes on for the jobs that come",
+            )
+        })?;
+        let report = finish::run(shared, finish, tiered, admin.peers.as_ref()).await;
+        return Ok(typed("application/json; charset=utf-8", report));
+    }
     let query = Query::read(request.uri().query().unwrap_or_default());
     if reads && path.starts_with(peers::PREFIX) {
         return peers::read(peers::or_none(admin.peers.as_ref())?, &path, &query).await;

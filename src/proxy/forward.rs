@@ -69,7 +69,9 @@ async fn respond(
     let (head, body) = request.into_parts();
     let method = head.method.clone();
     let headers = outbound(head.headers, job);
-    let answer = match (&shared.service, job.caller.clone()) {
+    // Counted before it is seen who answers: who waits for the last one misses none.
+    let asked = shared.asking.one();
+    let answer = match (shared.service(), job.caller.clone()) {
         (Service::Tiered(tiered), Some(caller)) => {
             let request = tiered::Request {
                 method: head.method,
@@ -96,6 +98,7 @@ async fn respond(
             ));
         }
     };
+    drop(asked);
     let mut rewriter = Rewriter::new(&shared.client, &job.base);
     match answer {
         Answer::Served(served) => {

@@ -60,7 +60,7 @@ impl Name {
         }
     }
 
-    /// What the names of all members of `pool` in the store of `repository` begin with.
+    /// What the names of all members of `pool` in the store of `repository` begin with, whatever the hour.
     pub fn start(pool: &Pool, repository: u64) -> String {
         format!("{BEGINNING}{repository}/{}/", short(pool))
     }
@@ -232,6 +232,7 @@ mod tests {
             assert!(text.starts_with(&Name::newest(&pool(), 123_456_789, at)[place]));
         }
         assert!(text.starts_with(&start), "{text}");
+        assert!(start.starts_with(&Name::start(&pool(), 123_456_789)));
         assert!(text.len() <= NAME_MAX && !text.contains(','), "{text}");
         let ticket = signed.record.ticket.unwrap().secret;
         let secrets = [

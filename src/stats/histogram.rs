@@ -1,5 +1,6 @@
 //! A fixed-size histogram of durations: quantiles within an eighth, no allocation, no lock.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -27,6 +28,21 @@ impl Histogram {
     pub(super) fn record(&self, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.buckets[bucket(nanos)].fetch_add(1, Relaxed);
+    }
+
+    /// How many durations are in which bucket; empty ones are left out.
+    pub(super) fn counts(&self) -> BTreeMap<usize, u64> {
+        let counts = self.buckets.iter().map(|bucket| bucket.load(Relaxed));
+        counts.enumerate().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Counts what another histogram has counted. There is no bucket beyond ours.
+    pub(super) fn add(&self, counts: &BTreeMap<usize, u64>) {
+        for (&index, &count) in counts {
+            if let Some(bucket) = self.buckets.get(index) {
+                bucket.fetch_add(count, Relaxed);
+            }
+        }
     }
 
     /// The duration in milliseconds that a share `of` the counted ones did not exceed.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::Snapshot;
+use super::{Outcome, Snapshot};
 
 /// The most rows of routes and of reasons: the busiest come first.
 const ROWS: usize = 12;
@@ -102,21 +102,27 @@ fn sections(shown: &Snapshot) -> Vec<Section> {
     ]
 }
 
+/// How requests ended, and what people call it.
+pub fn outcomes(shown: &Snapshot) -> impl Iterator<Item = (Outcome, &'static str, u64)> {
+    let name = |outcome| match outcome {
+        Outcome::HitMemory => "from memory",
+        Outcome::HitDisk => "from disk",
+        Outcome::HitPeer => "from a peer",
+        Outcome::Revalidated => "revalidated, free",
+        Outcome::Coalesced => "shared a call",
+        Outcome::Miss => "fetched",
+        Outcome::Stale => "stale, GitHub could not answer",
+        Outcome::PassedThrough => "passed through",
+        Outcome::Failed => "failed",
+    };
+    let counts = Outcome::ALL.into_iter().zip(shown.outcomes());
+    counts.map(move |(outcome, count)| (outcome, name(outcome), count))
+}
+
 fn requests(shown: &Snapshot) -> Section {
-    let outcomes = [
-        ("memory", "from memory", shown.hits.memory),
-        ("disk", "from disk", shown.hits.disk),
-        ("peer", "from a peer", shown.hits.peer),
-        ("revalidated", "revalidated, free", shown.revalidated),
-        ("coalesced", "shared a call", shown.coalesced),
-        ("miss", "fetched", shown.misses),
-        ("stale", "stale, GitHub could not answer", shown.stale),
-        ("passed_through", "passed through", shown.passed_through),
-        ("failed", "failed", shown.failed),
-    ];
-    let rows = outcomes.into_iter().filter(|(_, _, count)| *count > 0);
-    let rows = rows.map(|(tier, name, count)| {
-        let latency = shown.latency_ms.get(tier);
+    let rows = outcomes(shown).filter(|(_, _, count)| *count > 0);
+    let rows = rows.map(|(outcome, name, count)| {
+        let latency = shown.latency_ms.get(outcome.tier());
         let cell =
             |of: fn(&super::Latency) -> f64| latency.map_or_else(String::new, |at| millis(of(at)));
         row(name, [grouped(count), cell(|at| at.p50), cell(|at| at.p99)])
@@ -230,7 +236,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.char_indices() {
@@ -242,11 +248,13 @@ fn grouped(number: u64) -> String {
     text
 }
 
-fn percent(rate: f64) -> String {
+/// A share of one, in percent with one decimal: `98.8 %`.
+pub fn percent(rate: f64) -> String {
     format!("{:.1} %", rate * 100.0)
 }
 
-fn millis(millis: f64) -> String {
+/// Milliseconds, with decimals where they say something.
+pub fn millis(millis: f64) -> String {
     if millis < 10.0 {
         format!("{millis:.2}")
     } else {
@@ -267,7 +275,8 @@ pub fn bytes(number: u64) -> String {
     )
 }
 
-fn elapsed(seconds: u64) -> String {
+/// A time in the two largest units: `2 h 5 min`.
+pub fn elapsed(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),

@@ -1,4 +1,4 @@
-//! The statistics as a value: what `stats --format json` prints and `counters.json` keeps.
+//! The statistics as a value: what `stats --format json` prints.
 
 use std::collections::BTreeMap;
 
@@ -82,6 +82,21 @@ impl Snapshot {
         self.peer_hits = self.hits.peer;
         self.api_calls_saved = self.saved_calls;
         self.set_gauges(self.entries, self.bytes);
+    }
+
+    /// How requests ended, in the order of [`Outcome::ALL`](super::Outcome::ALL).
+    pub const fn outcomes(&self) -> [u64; 9] {
+        [
+            self.hits.memory,
+            self.hits.disk,
+            self.hits.peer,
+            self.revalidated,
+            self.coalesced,
+            self.misses,
+            self.stale,
+            self.passed_through,
+            self.failed,
+        ]
     }
 
     /// Fills in what the store knows.

@@ -49,7 +49,7 @@ use refuted::Refuted;
 use shelf::{Held, Shelf};
 
 pub(super) use judge::{Circumstances, Own, Told, Use, judge};
-pub(super) use offer::{About, Asked, Terms, candidate};
+pub(super) use offer::{About, Asked, Kept, Terms, candidate};
 pub(super) use reason::Reason;
 pub(super) use tell::Answered;
 

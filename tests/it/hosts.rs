@@ -4,7 +4,7 @@
 mod host;
 mod member;
 mod mixed;
-mod network;
+pub(crate) mod network;
 mod trouble;
 
 use std::io::Write as _;

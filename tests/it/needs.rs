@@ -36,6 +36,14 @@ pub(crate) fn recordings() -> Option<PathBuf> {
     installed("GHSWARM_REPLAY_DATA", "replay")
 }
 
+/// The program `act`, which runs workflows as a runner does.
+pub(crate) fn act() -> Option<PathBuf> {
+    let installed = installed("GHSWARM_TOOLS", "tools").map(|tools| tools.join("bin/act"));
+    installed
+        .filter(|program| program.is_file())
+        .or_else(|| program("act"))
+}
+
 /// Where programs are looked for.
 pub(crate) fn path() -> PathBuf {
     environment("PATH").unwrap_or_default()

@@ -15,7 +15,7 @@ use super::super::context::Context;
 use super::super::print;
 use super::super::progress::Progress;
 use super::{secret, store};
-use crate::cli::{Export, SummaryFormat};
+use crate::cli::{Export, SecretSource, StoreDir, SummaryFormat};
 use crate::seal::SharedSecret;
 use crate::stats::render;
 use crate::store::Slot;
@@ -60,6 +60,29 @@ pub(super) fn run(export: &Export, context: &Context<'_>) -> anyhow::Result<Exit
         _ => print::to_people(&text(&summary)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what of the store in `cache_dir` anybody may read to `path`, at most `limit` bytes of it. How many entries
+/// that were, and a sentence about them.
+pub(in crate::commands) fn public(
+    path: &Path,
+    cache_dir: &Path,
+    limit: u64,
+    context: &Context<'_>,
+) -> anyhow::Result<(u64, String)> {
+    let export = Export {
+        file: path.to_owned(),
+        limit,
+        secret: SecretSource::default(),
+        format: SummaryFormat::default(),
+        store: StoreDir {
+            cache_dir: Some(cache_dir.to_owned()),
+        },
+    };
+    let draft = Draft::of(path)?;
+    let summary = write(BufWriter::new(&draft.file), None, &export, context)?;
+    draft.keep()?;
+    Ok((summary.exported, text(&summary)))
 }
 
 fn write<W: io::Write>(

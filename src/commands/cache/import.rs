@@ -18,7 +18,7 @@ use super::super::table::plain;
 use super::store::{self, Opened};
 use super::{older, secret};
 use crate::api::Key;
-use crate::cli::{Import, SummaryFormat};
+use crate::cli::{Import, StoreDir, SummaryFormat};
 use crate::seal::SharedSecret;
 use crate::stats::render;
 use crate::store::entry::VARIANTS_MAX;
@@ -128,6 +128,29 @@ pub(super) async fn run(import: &Import, context: &Context<'_>) -> anyhow::Resul
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Takes the snapshot at `path` into the store in `cache_dir`, at most `limit` bytes of it; a sentence about that.
+pub(in crate::commands) async fn snapshot(
+    path: &Path,
+    cache_dir: &Path,
+    limit: u64,
+    context: &Context<'_>,
+) -> anyhow::Result<String> {
+    let store = StoreDir {
+        cache_dir: Some(cache_dir.to_owned()),
+    };
+    let mut run = Run {
+        secret: None,
+        store: store::open(&store, context)?,
+        left: limit,
+        waiting: (0, 0),
+        summary: Summary::default(),
+    };
+    gather(path, 0, &mut Vec::new(), &mut run.summary)?;
+    run.file(path, true).await?;
+    run.store.disk.flush().await;
+    Ok(text(&run.summary))
 }
 
 /// A file to read, and whether it was named itself.

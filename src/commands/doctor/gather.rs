@@ -20,7 +20,7 @@ use super::{
     socket, token,
 };
 use crate::clock::Clock;
-use crate::config::{DISK_LIMIT, Directories, Environment, Settings, Sharing, env};
+use crate::config::{DISK_LIMIT, Directories, Environment, Settings, Sharing, env, sources};
 use crate::daemon::{Living, Ready};
 use crate::github;
 use crate::stats::Snapshot;
@@ -399,8 +399,7 @@ fn known_variables() -> Vec<String> {
     shown
         .filter_map(clap::Arg::get_long)
         .map(variable)
-        .chain([env::API_URL, env::ADMIN_URL, env::ADMIN_TOKEN_FILE].map(str::to_owned))
-        .chain(env::OF_THE_INSTALLER.map(str::to_owned))
+        .chain(sources::beside_settings().map(str::to_owned))
         .collect()
 }
 
@@ -436,7 +435,13 @@ mod tests {
         for variable in [env::MAX_WAIT, env::ORIGIN_FOR, env::API_URL, env::CACHE_DIR] {
             assert!(known.iter().any(|name| name == variable), "{variable}");
         }
-        for variable in env::OF_THE_INSTALLER {
+        // In a job they are all there.
+        for variable in [
+            "GHSWARM_MIRROR",
+            "GHSWARM_PROGRAM",
+            "GHSWARM_JOB_INDEX",
+            "GHSWARM_INPUT_CACHE",
+        ] {
             assert!(known.iter().any(|name| name == variable), "{variable}");
         }
         assert!(!known.iter().any(|name| name == "GHSWARM_KEEPER_PID"));

@@ -40,7 +40,8 @@ pub(super) enum Seen {
 const INTRODUCE: &str = "`ghswarm peers export` on another machine of the pool and `ghswarm peers import` here, or --bootstrap; \
      `ghswarm peers --help` says more";
 const HOSTED: &str = "runners of GitHub cannot be reached from outside: a pool of them needs one member that can, or a \
-     self-hosted runner, given to all with --bootstrap";
+     self-hosted runner, given to all with --bootstrap; without one, the action's `cache: true` carries what \
+     anybody may read from job to job";
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -74,7 +74,7 @@ impl<W: Wire> Connection<W> {
         if !came.starts_with(&self.last.request) || whole_way {
             return None;
         }
-        let (Service::Tiered(tiered), Some(caller)) = (&self.shared.service, &self.caller) else {
+        let (Service::Tiered(tiered), Some(caller)) = (self.shared.service(), &self.caller) else {
             return None;
         };
         let body = tiered.again(&answer.basis, caller, now)?;

@@ -106,7 +106,7 @@ impl Turn<'_> {
             &place.base,
             head.user_agent,
         );
-        let Service::Tiered(tiered) = &self.shared.service else {
+        let Service::Tiered(tiered) = self.shared.service() else {
             return self.forward(head, place, rewrites_body, None);
         };
         let caller = known(self.caller, tiered, head.authorization);
@@ -213,7 +213,7 @@ impl Turn<'_> {
 
     fn refuse(&mut self, refusal: &Refusal, head_only: bool, close: bool) -> Step {
         if let (Service::Tiered(tiered), Door::Tcp(_) | Door::Unix | Door::Guest) =
-            (&self.shared.service, self.door)
+            (self.shared.service(), self.door)
         {
             tiered.refused();
         }

@@ -69,12 +69,48 @@ pub(in crate::tiered) struct Terms {
     pub(in crate::tiered) now: Timestamp,
 }
 
-/// Who beyond this machine may be given a body, and whether it may pass for fresh there; `None`: nobody.
-fn audience(about: &About, variant: &Variant, terms: &Terms) -> Option<(Audience, bool)> {
+/// Why an answer stays on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::tiered) enum Kept {
+    /// Something in it was made for one caller: a token, a signed URL.
+    MadeForOne,
+    /// It came from elsewhere and GitHub has not said it to us.
+    NotOurs,
+    /// Who sees it depends on who asks.
+    OfCaller,
+    /// Nobody could ask GitHub about it, since its validator is not one that is computed.
+    Unprovable,
+    /// Only readers of a repository may see it, and the peers are not known to be some.
+    OfReaders,
+}
+
+impl Kept {
+    /// The name among the counters.
+    pub(in crate::tiered) const fn name(self) -> &'static str {
+        match self {
+            Self::MadeForOne => "not-shared-made-for-one",
+            Self::NotOurs => "not-shared-not-ours",
+            Self::OfCaller => "not-shared-of-caller",
+            Self::Unprovable => "not-shared-unprovable",
+            Self::OfReaders => "not-shared-private",
+        }
+    }
+}
+
+/// Why `variant` is offered to no peer, if it is not.
+pub(in crate::tiered) fn kept(about: &About, variant: &Variant, terms: &Terms) -> Option<Kept> {
+    audience(about, variant, terms).err()
+}
+
+/// Who beyond this machine may be given a body, and whether it may pass for fresh there.
+fn audience(about: &About, variant: &Variant, terms: &Terms) -> Result<(Audience, bool), Kept> {
     let is_ours = variant.kinds != 0 && !variant.is_hearsay();
     // What was made for one caller travels to nobody, nor does what GitHub has not said to us.
-    if variant.shareable != Shareable::Everyone || !is_ours {
-        return None;
+    if variant.shareable != Shareable::Everyone {
+        return Err(Kept::MadeForOne);
+    }
+    if !is_ours {
+        return Err(Kept::NotOurs);
     }
     // A clock that went back says nothing about an age.
     let is_current = variant.asked_at >= terms.floor && variant.validated_at <= terms.now;
@@ -82,18 +118,28 @@ fn audience(about: &About, variant: &Variant, terms: &Terms) -> Option<(Audience
     let is_provable = matches!(variant.scheme, Scheme::Hashed(_));
     let is_of_repository = matches!(about.namespace, Namespace::Repo(_) | Namespace::RepoId(_));
     let reach = Reach::of(about.operation, &about.target, &variant.body);
-    if reach == Reach::Nobody || !(is_provable || terms.trust == Trust::Swarm) {
-        return None;
+    if reach == Reach::Nobody {
+        return Err(Kept::OfCaller);
+    }
+    if !(is_provable || terms.trust == Trust::Swarm) {
+        return Err(Kept::Unprovable);
     }
     if variant.was_public && terms.is_public_now {
-        return Some((Audience::Public, is_current));
+        return Ok((Audience::Public, is_current));
     }
     // Only GitHub's answer to their own token shows it to its readers.
     let for_readers = reach == Reach::Repository && is_of_repository && is_provable;
     if for_readers && terms.coverage.covers(Audience::Repository) {
-        return Some((Audience::Repository, is_current));
+        return Ok((Audience::Repository, is_current));
     }
-    variant.was_public.then_some((Audience::Public, false))
+    if variant.was_public {
+        return Ok((Audience::Public, false));
+    }
+    Err(match reach {
+        Reach::Repository if is_of_repository && is_provable => Kept::OfReaders,
+        Reach::Repository if is_of_repository => Kept::Unprovable,
+        _ => Kept::OfCaller,
+    })
 }
 
 /// The offer of `variant` to a peer, if there is one for it.
@@ -103,7 +149,7 @@ pub(in crate::tiered) fn of(
     variant: &Variant,
     terms: &Terms,
 ) -> Option<Offer> {
-    let (audience, is_current) = audience(about, variant, terms)?;
+    let (audience, is_current) = audience(about, variant, terms).ok()?;
     let text = |name| {
         Some(
             std::str::from_utf8(variant.shared.get(name)?)

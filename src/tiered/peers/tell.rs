@@ -1,6 +1,6 @@
 //! What we tell peers: that something was written, and what GitHub answered.
 
-use super::{About, Reason, offer};
+use super::{About, Kept, Reason, Terms, offer};
 use crate::api::{Key, Namespace};
 use crate::digest::Digest;
 use crate::store::Variant;
@@ -77,6 +77,11 @@ impl Inner {
             (None, None) => Ended::Failed,
         };
         let around = peers.client.roster().peers.len();
+        if let (None, Some(Answered::Body(digest))) = (&offer, answered)
+            && let Some(kept) = self.kept_from_peers(&key, digest, now)
+        {
+            self.stats.reason(kept.name());
+        }
         if let Some((offer, digest)) = offer
             && around > 0
         {
@@ -109,6 +114,24 @@ impl Inner {
 
     /// The body under `key` with this digest, if it may travel.
     fn offer_of(&self, key: &Key, digest: Digest, now: Timestamp) -> Option<Offer> {
+        self.on_terms(key, digest, now, |about, variant, terms| {
+            offer::of(*key, about, variant, terms)
+        })
+    }
+
+    /// Why the body under `key` with this digest may not travel. `None` also if there is nobody to give it to.
+    fn kept_from_peers(&self, key: &Key, digest: Digest, now: Timestamp) -> Option<Kept> {
+        self.on_terms(key, digest, now, offer::kept)
+    }
+
+    /// What `judge` says of the body under `key` with this digest.
+    fn on_terms<T>(
+        &self,
+        key: &Key,
+        digest: Digest,
+        now: Timestamp,
+        judge: impl FnOnce(&About, &Variant, &Terms) -> Option<T>,
+    ) -> Option<T> {
         let entry = self.memory.peek(key)?;
         let about = About::of(&entry)?;
         let variant = entry.variant(digest)?;
@@ -116,6 +139,6 @@ impl Inner {
         let peers = self.peers.as_ref()?.client.roster().peers;
         let coverage = peers.iter().map(|peer| peer.coverage).max()?;
         let terms = self.terms(&about, variant, coverage, now);
-        offer::of(*key, &about, variant, &terms)
+        judge(&about, variant, &terms)
     }
 }

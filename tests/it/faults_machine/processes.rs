@@ -135,6 +135,7 @@ async fn after_both_were_killed_a_start_works_at_once() {
             "counters.json",
             "daemon.log",
             "lock",
+            "program",
             "start.lock"
         ]
     );

@@ -10,13 +10,14 @@
 //! and GitHub have different /24s, so that hosts can be cut off from each other and not from GitHub.
 
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use ghswarm_lab::{Clock, FakeGitHub};
+use ghswarm_lab::{Clock, FakeActionsCache, FakeGitHub};
 use rustix::fd::AsFd as _;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::sync::oneshot;
@@ -28,7 +29,9 @@ const PREFIX: &str = "ghswarm-it";
 /// Where `ip netns` keeps its names.
 const NAMES: &str = "/run/netns";
 /// Where the fake GitHub listens, in the switch.
-pub(super) const GITHUB: &str = "198.18.0.1:9400";
+pub(crate) const GITHUB: &str = "198.18.0.1:9400";
+/// Where the fake Actions cache service listens, in the switch.
+pub(crate) const CACHE_SERVICE: &str = "198.18.0.1:9401";
 /// The hosts, without GitHub.
 const HOSTS: &str = "198.18.1.0/24";
 
@@ -36,14 +39,14 @@ const HOSTS: &str = "198.18.1.0/24";
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// A switch with hosts. Dropping it takes everything away, also when a story panics.
-pub(super) struct Network {
+pub(crate) struct Network {
     name: String,
     hosts: usize,
 }
 
 /// A way in which packets between hosts fail. Those to GitHub arrive.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// None arrives, and nobody is told so.
     Cut,
     /// One of five is lost.
@@ -54,7 +57,7 @@ pub(super) enum Trouble {
 
 impl Network {
     /// Hosts 1 to `hosts`. `None`, after saying so, where this machine cannot have them.
-    pub(super) fn new(hosts: usize) -> Option<Self> {
+    pub(crate) fn new(hosts: usize) -> Option<Self> {
         sweep();
         let number = MADE.fetch_add(1, Relaxed);
         let name = format!("{PREFIX}-{}-{number}", std::process::id());
@@ -88,27 +91,44 @@ impl Network {
     }
 
     /// The numbers of all hosts.
-    pub(super) fn hosts(&self) -> impl Iterator<Item = usize> + use<> {
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = usize> + use<> {
         1..=self.hosts
     }
 
     /// The name of a host's namespace; 0 is the switch.
-    pub(super) fn namespace(&self, host: usize) -> String {
+    pub(crate) fn namespace(&self, host: usize) -> String {
         format!("{}-{host}", self.name)
     }
 
     /// The file that stands for a host's namespace.
-    pub(super) fn path(&self, host: usize) -> String {
+    pub(crate) fn path(&self, host: usize) -> String {
         format!("{NAMES}/{}", self.namespace(host))
     }
 
     /// A fake GitHub that every host reaches under [`GITHUB`].
-    pub(super) fn github(&self) -> Github {
+    pub(crate) fn github(&self) -> Github {
         self.github_at(Clock::system())
     }
 
     /// The same by a clock of the story's own.
-    pub(super) fn github_at(&self, clock: Clock) -> Github {
+    pub(crate) fn github_at(&self, clock: Clock) -> Github {
+        let github = FakeGitHub::builder().clock(clock).listen(address(GITHUB));
+        self.serve(move || github.start())
+    }
+
+    /// A fake of the Actions cache service that every host reaches under [`CACHE_SERVICE`].
+    pub(crate) fn cache_service(&self) -> Served<FakeActionsCache> {
+        let service = FakeActionsCache::builder().listen(address(CACHE_SERVICE));
+        self.serve(move || service.start())
+    }
+
+    /// Runs what `start` starts on a thread of its own, in the switch.
+    fn serve<T, S, F>(&self, start: S) -> Served<T>
+    where
+        T: Send + Sync + 'static,
+        S: FnOnce() -> F + Send + 'static,
+        F: Future<Output = io::Result<T>>,
+    {
         let namespace = self.path(0);
         let (ready, started) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -122,18 +142,12 @@ impl Network {
                 .build()
                 .unwrap();
             runtime.block_on(async move {
-                let address: SocketAddr = GITHUB.parse().unwrap();
-                let fake = FakeGitHub::builder()
-                    .clock(clock)
-                    .listen(address)
-                    .start()
-                    .await;
-                ready.send(Arc::new(fake.unwrap())).unwrap();
+                ready.send(Arc::new(start().await.unwrap())).unwrap();
                 // An error says that nobody is left who could ask.
                 let _ = stopped.await;
             });
         });
-        Github {
+        Served {
             fake: started.recv().unwrap(),
             stop: Some(stop),
             thread: Some(thread),
@@ -141,19 +155,38 @@ impl Network {
     }
 
     /// Makes trouble between `host` and the other hosts.
-    pub(super) fn trouble(&self, host: usize, trouble: Trouble) {
+    pub(crate) fn trouble(&self, host: usize, trouble: Trouble) {
         self.rules(host, "-A", trouble);
     }
 
     /// Ends what [`Network::trouble`] began.
-    pub(super) fn heal(&self, host: usize, trouble: Trouble) {
+    pub(crate) fn heal(&self, host: usize, trouble: Trouble) {
         self.rules(host, "-D", trouble);
     }
 
     /// Pulls the cable of `host`, or puts it back: nothing arrives, GitHub's answers neither.
-    pub(super) fn plug(&self, host: usize, connected: bool) {
+    pub(crate) fn plug(&self, host: usize, connected: bool) {
         let state = if connected { "up" } else { "down" };
         self.ip(0, &format!("link set v{host} {state}"));
+    }
+
+    /// The sockets of `host` that somebody could talk to, as the kernel lists them.
+    pub(crate) fn listeners(&self, host: usize) -> Vec<String> {
+        let listed = |kind: &str, open: &str| {
+            let file = format!("/proc/net/{kind}");
+            let words = ["netns", "exec", &self.namespace(host), "cat", &file];
+            let output = run(&words).expect("ip can be run");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let lines = text.lines().skip(1).map(str::trim);
+            let lines = lines.filter(|line| line.split_whitespace().nth(3) == Some(open));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        // TCP_LISTEN, and what UDP has that is connected with nobody (include/net/tcp_states.h).
+        let kinds = [("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")];
+        kinds
+            .iter()
+            .flat_map(|(kind, open)| listed(kind, open))
+            .collect()
     }
 
     fn rules(&self, host: usize, change: &str, trouble: Trouble) {
@@ -196,14 +229,17 @@ impl Drop for Network {
     }
 }
 
-/// A fake GitHub on a thread that is in the switch.
-pub(super) struct Github {
-    pub(super) fake: Arc<FakeGitHub>,
+/// A fake GitHub in the switch.
+pub(crate) type Github = Served<FakeGitHub>;
+
+/// A fake on a thread that is in the switch.
+pub(crate) struct Served<T> {
+    pub(crate) fake: Arc<T>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Github {
+impl<T> Drop for Served<T> {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -211,6 +247,10 @@ impl Drop for Github {
             let _ = thread.join();
         }
     }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
 }
 
 /// Namespaces of processes that were killed before they could take them away.

@@ -86,6 +86,7 @@ impl Stage {
             ready: serde_json::json!({"pid": 1}),
             stop: stop.clone(),
             peers: None,
+            finish: None,
         };
         let mut proxy = Proxy::new(config, service, client, Some(admin));
         if let Some(parking) = parking {

@@ -134,6 +134,43 @@ async fn a_job_of_another_user_has_no_say_in_the_hosts_daemon() {
 }
 
 #[tokio::test]
+async fn the_commands_of_the_actions_join_the_hosts_daemon_and_leave_it_alone() {
+    let Some(machine) = Machine::new().await else {
+        return;
+    };
+    let service = machine.serve(Place::OF_UNITS);
+    let mut job = machine.job(ONE, true);
+    let files = ["GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"];
+    for file in files {
+        let path = job.temp().join(file);
+        std::fs::File::create(&path).unwrap();
+        std::os::unix::fs::chown(&path, Some(ONE), Some(ONE)).unwrap();
+        job.set(file, path.to_str().unwrap());
+    }
+    let told = |file: &str| std::fs::read_to_string(job.temp().join(file)).unwrap();
+    let started = job.ghswarm(&["job", "start"]).await.ok();
+    assert!(!started.text().contains("::warning"), "{}", started.text());
+    assert!(!started.text().contains("::notice"), "{}", started.text());
+    let api_url = service.ready["api_url"].as_str().unwrap();
+    assert!(told("GITHUB_OUTPUT").contains(api_url));
+    assert!(told("GITHUB_ENV").contains(&socket()));
+    // As the runner does for the steps that follow.
+    job.set("GHSWARM_SOCKET", &socket());
+    job.reads(HELLO).await;
+    let finished = job.ghswarm(&["job", "finish"]).await.ok();
+    assert!(
+        !finished.text().contains("::warning"),
+        "{}",
+        finished.text()
+    );
+    job.end();
+
+    let other = machine.job(OTHER, true);
+    let now = other.ghswarm(&["start"]).await.ok().json();
+    assert_eq!(now["pid"], service.ready["pid"]);
+}
+
+#[tokio::test]
 async fn a_job_does_not_notice_that_the_hosts_daemon_died() {
     let Some(machine) = Machine::new().await else {
         return;

@@ -13,7 +13,7 @@ const ROWS: [(usize, &[&str]); 9] = [
     (5, &["proxy"]),
     (4, &["tiered", "discovery"]),
     (3, &["store", "registry"]),
-    (2, &["files", "github", "swarm"]),
+    (2, &["files", "github", "runner", "swarm"]),
     (1, &["api", "http_cache", "seal"]),
     (0, &["clock", "digest", "secret", "stats", "time"]),
 ];

@@ -163,6 +163,37 @@ fn only_what_every_reader_may_read_leaves_and_what_is_public() {
 }
 
 #[test]
+fn what_stays_has_a_reason_that_people_can_do_something_about() {
+    let issue = (Operation::Issues, "/repos/o/r/issues/1");
+    let why = |(operation, target), variant: &Variant, coverage| {
+        let terms = Terms {
+            coverage,
+            ..terms()
+        };
+        kept(&about(operation, target), variant, &terms)
+    };
+    let (ticket, secret) = (Coverage::Public, Coverage::Repository);
+    assert_eq!(why(issue, &ours(), ticket), Some(Kept::OfReaders));
+    assert_eq!(why(issue, &ours(), secret), None);
+    let viewer = (Operation::Viewer, "/user");
+    assert_eq!(why(viewer, &ours(), secret), Some(Kept::OfCaller));
+    let list = (Operation::ListRepos, "/user/repos");
+    assert_eq!(why(list, &ours(), secret), Some(Kept::OfCaller));
+    let opaque = Variant {
+        scheme: Scheme::Opaque,
+        ..ours()
+    };
+    assert_eq!(why(issue, &opaque, secret), Some(Kept::Unprovable));
+    let own = Variant {
+        shareable: Shareable::OnlyReceiver,
+        ..ours()
+    };
+    assert_eq!(why(issue, &own, secret), Some(Kept::MadeForOne));
+    let imported = Variant { kinds: 0, ..ours() };
+    assert_eq!(why(issue, &imported, secret), Some(Kept::NotOurs));
+}
+
+#[test]
 fn what_was_made_for_one_caller_or_not_said_to_us_stays() {
     let github =
         |variant: &Variant| given(Operation::Issues, "/repos/o/r/issues", variant, terms());
