@@ -227,6 +227,9 @@ impl Discovery {
     /// Verifies a record, and tells the swarm if it says something new.
     fn take(&self, envelope: &[u8], by: Option<PeerId>) -> Result<(PeerId, Entered), Refused> {
         let now = self.0.config.clock.now();
+        if let Some(peer) = self.state().book.knows(envelope, now) {
+            return Ok((peer, Entered::Known));
+        }
         let signed = Signed::verify(envelope, &self.0.config.pool, now)?;
         let acquaintance = acquaintance(&signed.record);
         let peer = signed.record.peer;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use libp2p::PeerId;
 
+use crate::digest::Digest;
 use crate::registry::Signed;
 use crate::time::Timestamp;
 
@@ -21,6 +22,8 @@ pub struct Book {
 #[derive(Debug)]
 struct Noted {
     signed: Signed,
+    /// Of its bytes.
+    digest: Digest,
     by: Option<PeerId>,
 }
 
@@ -70,7 +73,9 @@ impl Book {
                 None => return Entered::NoRoom,
             };
         }
-        self.records.insert(record.peer, Noted { signed, by });
+        let digest = Digest::of([signed.expose()]);
+        let noted = Noted { signed, digest, by };
+        self.records.insert(noted.signed.record.peer, noted);
         entered
     }
 
@@ -88,6 +93,15 @@ impl Book {
         let first = theirs.min_by_key(|noted| noted.signed.record.expires)?;
         let record = &first.signed.record;
         (*most != by || record.expires < end).then_some(record.peer)
+    }
+
+    /// Whose record these very bytes are, if they are here and hold at `now`: then there is nothing to verify. Every member tells
+    /// every other of everybody, so nearly all that is told is known.
+    pub fn knows(&self, envelope: &[u8], now: Timestamp) -> Option<PeerId> {
+        let digest = Digest::of([envelope]);
+        let mut records = self.records.iter();
+        let known = records.find(|(_, noted)| noted.digest == digest)?;
+        (known.1.signed.record.expires > now).then_some(*known.0)
     }
 
     /// Whether we know of `peer` what holds until `expires` at least.
@@ -150,6 +164,20 @@ mod tests {
         let later = signed(1, 6).record.expires;
         assert_eq!(book.valid(later).count(), 0);
         assert!(book.forget_expired(later) && !book.forget_expired(later));
+    }
+
+    #[test]
+    fn the_same_bytes_are_known_until_they_expire_or_newer_ones_come() {
+        let mut book = Book::new(identity(0).peer_id());
+        let (old, new) = (signed(1, 5), signed(1, 6));
+        assert_eq!(book.knows(old.expose(), NOW), None);
+        book.enter(old.clone(), None, NOW);
+        assert_eq!(book.knows(old.expose(), NOW), Some(old.record.peer));
+        assert_eq!(book.knows(old.expose(), old.record.expires), None);
+        assert_eq!(book.knows(new.expose(), NOW), None);
+        book.enter(new.clone(), None, NOW);
+        assert_eq!(book.knows(old.expose(), NOW), None);
+        assert_eq!(book.knows(new.expose(), NOW), Some(new.record.peer));
     }
 
     #[test]

@@ -214,6 +214,11 @@ impl Client {
         hand_over::store(&self.shared, offer);
     }
 
+    /// GitHub has confirmed `offer`, which `source` brought: announces it, and gives it to its owners unless they have it.
+    pub fn confirmed(&self, offer: Offer, source: Source) {
+        hand_over::confirmed(&self.shared, offer, source.peer);
+    }
+
     /// Tells every admitted peer, and waits until each has acknowledged or has surely fallen out of contact.
     pub async fn invalidate(&self, stale: Vec<Stale>) -> Told {
         let targets = invalidation::write(&self.shared, stale);

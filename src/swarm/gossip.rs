@@ -42,7 +42,8 @@ pub(super) use behaviour::{behaviour, topic};
 
 /// Announcements wait so long for others to travel with.
 const TOGETHER: Duration = Duration::from_millis(10);
-/// Holders that are asked, beside the owners.
+/// Holders that are asked, beside the owners. A further one announces nothing: in a fleet everybody comes to hold
+/// everything, and each announcement costs every member a signature for each of its neighbours.
 const HOLDERS: usize = 2;
 /// Announcements that wait. Beyond it they are not made.
 const WAITING_MAX: usize = 1_024;
@@ -142,7 +143,19 @@ pub(super) async fn keep(shared: Arc<Shared>) {
     loop {
         shared.gossip.wake.notified().await;
         tokio::time::sleep(TOGETHER).await;
-        let waiting = std::mem::take(&mut *locked(&shared.gossip.waiting));
+        let mut waiting = std::mem::take(&mut *locked(&shared.gossip.waiting));
+        let announced = locked(&shared.gossip.announced);
+        let now = Instant::now();
+        waiting.retain(|(key, digest)| {
+            let holders = announced.holders(key, now);
+            let same = holders.iter().filter(|holder| holder.digest == *digest);
+            let helps = same.count() < HOLDERS;
+            if !helps {
+                shared.count("announcement-spared");
+            }
+            helps
+        });
+        drop(announced);
         for some in waiting.chunks(message::ANNOUNCED_MAX) {
             say(&shared, &Word::Announced(some.to_vec()));
         }

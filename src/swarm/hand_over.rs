@@ -48,6 +48,27 @@ impl Room {
     }
 }
 
+/// GitHub has confirmed `offer`, which `by` brought. If that is one of its owners, or we are, then the owners have it:
+/// whoever stored it there gave it to all of them, and what comes back from each member would cost more than it saves.
+pub(super) fn confirmed(shared: &Arc<Shared>, offer: Offer, by: PeerId) {
+    let Some(keys) = shared.keys.get() else {
+        return;
+    };
+    let name = keys.names.name(&offer.key);
+    let us = shared.identity.peer_id();
+    let peers = Arc::clone(&shared.roster.borrow().peers);
+    let members = peers
+        .iter()
+        .filter(|peer| peer.coverage.covers(offer.audience));
+    let members = members.map(|peer| &peer.id).chain([&us]);
+    let owners = ring::ranked(&name, members, ring::OWNERS);
+    if !owners.contains(&by) && !owners.contains(&us) {
+        return store(shared, offer);
+    }
+    shared.count("offer-spared");
+    gossip::announce(shared, name, offer.digest(), offer.audience);
+}
+
 /// Gives `offer` to the owners of its key, and to those who wait for it at our own desk.
 pub(super) fn store(shared: &Arc<Shared>, offer: Offer) {
     let Some(keys) = shared.keys.get() else {

@@ -30,11 +30,12 @@ pub(in crate::swarm) fn behaviour(keypair: &Keypair, names: &Names) -> Result<Be
         .validate_messages()
         .max_transmit_size(MESSAGE_MAX)
         // Up to a hundred members know one another: what one says reaches all of them at once, and
-        // what a peer did not hear it is told by its neighbours.
+        // what a peer did not hear it is told by its neighbours. Those are few, since each copy costs the
+        // check of a signature.
         .flood_publish(true)
-        .mesh_n(6)
-        .mesh_n_low(4)
-        .mesh_n_high(12)
+        .mesh_n(4)
+        .mesh_n_low(3)
+        .mesh_n_high(6)
         .heartbeat_initial_delay(Duration::from_millis(500))
         .duplicate_cache_time(Duration::from_mins(2))
         .connection_handler_queue_len(QUEUE)

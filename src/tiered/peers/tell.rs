@@ -5,7 +5,7 @@ use crate::api::{Key, Namespace};
 use crate::digest::Digest;
 use crate::store::Variant;
 use crate::swarm::wire::message::{Ended, Stale};
-use crate::swarm::{Lease, Offer};
+use crate::swarm::{Lease, Offer, Source};
 use crate::tiered::Inner;
 use crate::time::Timestamp;
 
@@ -60,12 +60,13 @@ impl Inner {
     }
 
     /// Gives the owners of `key` what GitHub has just said, and ends the lease that others wait for; whoever gave it was
-    /// told of a body that we know.
+    /// told of a body that we know. `brought`: who had the body that GitHub was asked about.
     pub(in crate::tiered) fn hand_over(
         &self,
         key: Key,
         answered: Option<Answered>,
         lease: Option<(Lease, Option<Digest>)>,
+        brought: Option<Source>,
     ) {
         let Some(peers) = &self.peers else { return };
         let now = self.clock.now();
@@ -92,7 +93,13 @@ impl Inner {
             let is_new = is_other || matches!(answered, Some(Answered::Body(_)));
             if is_new || !peers.given.has(&key, (digest, around), now) {
                 peers.given.note(key, (digest, around), now);
-                peers.client.store(offer);
+                match brought {
+                    // Nobody waits for it, and whoever brought it has it.
+                    Some(source) if !is_new && lease.is_none() => {
+                        peers.client.confirmed(offer, source);
+                    }
+                    _ => peers.client.store(offer),
+                }
             }
         }
         if let Some((lease, _)) = lease {

@@ -280,6 +280,7 @@ impl Read {
             }
             _ => None,
         };
+        let mut brought = None;
         if let Some((source, about)) = plan.candidate_of.zip(plan.digest()) {
             let found = match answered {
                 Some(Answered::Confirmed(digest) | Answered::Body(digest)) => Some(digest == about),
@@ -287,6 +288,7 @@ impl Read {
                 None => None,
             };
             if let Some(confirmed) = found {
+                brought = confirmed.then_some(source);
                 let reason = if confirmed {
                     Reason::CandidateConfirmed
                 } else {
@@ -297,7 +299,8 @@ impl Read {
             }
         }
         let lease = plan.lease.map(|lease| (lease, plan.told));
-        self.inner.hand_over(self.question.key, answered, lease);
+        self.inner
+            .hand_over(self.question.key, answered, lease, brought);
     }
 
     fn who(&self) -> peers::Who {

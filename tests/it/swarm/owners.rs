@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ghswarm::swarm::wire::message::{Answer, Ended, Question};
-use ghswarm::swarm::{Found, Offer};
+use ghswarm::swarm::{Found, Offer, Source};
 use tokio::time::timeout;
 
 use super::member::SOON;
@@ -51,6 +51,44 @@ async fn an_entry_goes_to_the_first_two_others() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn what_an_owner_brought_is_not_given_back() {
+    let fleet = Runner::fleet(4, &config()).await;
+    let entry = offer(owned_by(&fleet, &[1, 2], 0), b"{}");
+    let brought_by = |at: usize| Source::now(fleet[at].id(), false, Duration::ZERO);
+    fleet[0].client.confirmed(entry.clone(), brought_by(2));
+    assert_eq!(fleet[0].counted("offer-spared"), 1);
+    // A holder that owns nothing of it is another matter: the owners had nothing to give.
+    fleet[0].client.confirmed(entry.clone(), brought_by(3));
+    has(&fleet[1], &entry).await;
+    has(&fleet[2], &entry).await;
+    assert_eq!(fleet[0].counted("offer-spared"), 1);
+    assert_eq!(fleet[3].has(entry.key), None);
+}
+
+#[tokio::test]
+async fn two_announce_that_they_hold_an_entry_and_the_others_need_not() {
+    let fleet = Runner::fleet(4, &config()).await;
+    let entry = offer(key(1), b"{}");
+    let announces = async |runner: &Runner| {
+        runner.client.store(entry.clone());
+        moment().await;
+    };
+    let spared = async {
+        while fleet[2].counted("announcement-spared") == 0 {
+            announces(&fleet[0]).await;
+            announces(&fleet[1]).await;
+            announces(&fleet[2]).await;
+        }
+    };
+    timeout(SOON, spared).await.expect("it need not announce");
+    // What others announced of another body says nothing of this one.
+    let before = fleet[3].counted("announcement-spared");
+    fleet[3].client.store(offer(entry.key, b"[]"));
+    pass(A_WHILE).await;
+    assert_eq!(fleet[3].counted("announcement-spared"), before);
 }
 
 #[tokio::test]

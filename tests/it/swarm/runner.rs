@@ -210,6 +210,12 @@ impl Runner {
         self.entries.lock().unwrap().get(&name).cloned()
     }
 
+    /// How often this happened to it.
+    pub(crate) fn counted(&self, reason: &str) -> u64 {
+        let counts = self.client.counts();
+        counts.reasons.get(reason).copied().unwrap_or_default()
+    }
+
     /// A client's request: from the cache, a peer, or GitHub.
     pub(crate) async fn get(&self, key: Key, github: &GitHub) -> Offer {
         if let Some(offer) = self.has(key) {
