@@ -23,11 +23,13 @@ mod fetch;
 mod held;
 mod silence;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use libp2p::PeerId;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::client::{Found, Nothing};
 use super::config::Times;
@@ -75,6 +77,11 @@ impl Lookups {
     /// A peer is not connected any more.
     pub(super) fn gone(&self, peer: &PeerId) {
         self.silences().gone(peer);
+    }
+
+    /// The way to a peer and back took so long.
+    pub(super) fn round_trip(&self, peer: PeerId, took: Duration) {
+        self.silences().round_trip(peer, took);
     }
 
     /// See [`Silences::look_again`].
@@ -274,7 +281,8 @@ impl Lookup {
     }
 
     /// Waits at `owner` for the end of the lease; `next` is asked when half of the time is over, because the entry
-    /// is stored there, too.
+    /// is stored there, too. Before that `owner` is asked for a word: there is no point in waiting at a desk where nobody
+    /// sits, and that can be known while there is time for another one.
     async fn wait_at(&self, owner: PeerId, next: Option<PeerId>, deadline: Instant) -> Tried {
         let began = Instant::now();
         let seats = self.shared.lookups.seats(owner);
@@ -296,6 +304,8 @@ impl Lookup {
         let half = began + wait / 2;
         let mut hedge = None;
         let mut next = next;
+        let mut watching = pin!(self.watch(owner, began, wait));
+        let mut watched = false;
         loop {
             tokio::select! {
                 biased;
@@ -315,6 +325,11 @@ impl Lookup {
                     }
                     hedge = None;
                 }
+                found = &mut watching, if !watched => match found {
+                    Some(found) => return Tried::Found(found),
+                    None if asking.arriving().is_none() => return Tried::Next,
+                    None => watched = true,
+                },
                 () = sleep_until(half), if next.is_some() => {
                     let next = next.take().filter(|_| asking.arriving().is_none());
                     hedge = next.map(|next| self.ask(next, false));
@@ -330,6 +345,32 @@ impl Lookup {
                 }
             }
         }
+    }
+
+    /// Asks `owner`, where we wait from `began` on, for a word now and then; ends when it stands still, or has the
+    /// entry. In the last quarter it is too late to go elsewhere.
+    async fn watch(&self, owner: PeerId, began: Instant, wait: Duration) -> Option<Found> {
+        let quarter = wait / 4;
+        let mut look = began + quarter;
+        while look < began + quarter * 3 {
+            sleep_until(look).await;
+            let mut word = self.ask(owner, false);
+            let reply = loop {
+                tokio::select! {
+                    biased;
+                    reply = word.patiently() => break reply,
+                    () = sleep(self.shared.config.times.hedge) => {}
+                }
+                if word.stands_still() {
+                    return None;
+                }
+            };
+            if let Reply::Candidate(offer, source) = reply {
+                return Some(Found::Candidate(*offer, source));
+            }
+            look = Instant::now() + quarter;
+        }
+        std::future::pending().await
     }
 
     /// Whether something came of waiting at `owner`: one that has everybody wait for nothing is not asked again.

@@ -31,7 +31,10 @@ impl Running {
                 peer,
                 result: Ok(rtt),
                 ..
-            }) => self.connections.round_trip(peer, rtt),
+            }) => {
+                self.connections.round_trip(peer, rtt);
+                self.shared.lookups.round_trip(peer, rtt);
+            }
             BehaviourEvent::Ping(ping::Event {
                 peer,
                 result: Err(error),

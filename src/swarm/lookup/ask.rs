@@ -111,6 +111,19 @@ impl Asking {
         Some(until + self.lookup.shared.config.times.first_answer)
     }
 
+    /// Whether the peer stands still. It is not asked again for a while then.
+    pub(super) fn stands_still(&self) -> bool {
+        let now = Instant::now();
+        let mut silences = self.lookup.shared.lookups.silences();
+        let still = silences.stands_still(&self.peer, self.asked, now);
+        if still {
+            silences.suspect(self.peer, now);
+            drop(silences);
+            self.lookup.shared.count("peer-stands-still");
+        }
+        still
+    }
+
     /// The reply, however long it takes.
     pub(super) async fn patiently(&mut self) -> Reply {
         (&mut self.reply).await.unwrap_or(Reply::Gone)
@@ -129,7 +142,7 @@ impl Drop for Asking {
 async fn silence(
     lookup: &Lookup,
     peer: PeerId,
-    asked: Instant,
+    mut asked: Instant,
     share: u32,
     arriving: &OnceLock<Instant>,
 ) {
@@ -139,7 +152,11 @@ async fn silence(
             return;
         }
         match lookup.shared.lookups.look_again(&peer, asked, share) {
-            Some(again) => sleep_until(again).await,
+            Some(again) => {
+                sleep_until(again).await;
+                // As long as this process did not run it could not hear anything.
+                asked += again.elapsed();
+            }
             None => return,
         }
     }

@@ -1,6 +1,7 @@
 //! Who is silent: for how long an answer is waited for, and whom not to ask. Pure.
 //!
-//! Fifty milliseconds without a word are silence. But a peer that is answering our other questions is busy, not silent; when
+//! Fifty milliseconds without a word are silence, beyond the time that words travel. But until a first answer has come, nobody
+//! knows how long one takes; a peer that is answering our other questions is busy, not silent; when
 //! answers have been slow lately, the next one will be; and while many questions are open, to whomever, it is we who hear
 //! late. With a fixed bound a fleet that starts at once, perhaps on one machine, would take one
 //! another for dead just when it matters that they share.
@@ -19,8 +20,8 @@ use crate::swarm::config::Times;
 const SUSPECT: Duration = Duration::from_secs(5);
 /// An answer may take so many times as long as the slowest one lately.
 const SLOWER: u32 = 4;
-/// How long "lately" is.
-const LATELY: Duration = Duration::from_secs(1);
+/// How long "lately" is: jobs come in bursts, and one that begins after a pause finds the same machines.
+const LATELY: Duration = Duration::from_secs(10);
 /// So many open questions at once are not the fault of those who were asked. Where it is (all others have stopped), the
 /// first burst waits for as long as a lease, and then nobody is asked.
 const CROWD: u32 = 8;
@@ -46,6 +47,8 @@ pub(super) struct Silences {
 #[derive(Debug)]
 struct Seen {
     heard: Option<Instant>,
+    /// The way to it and back, at its shortest: a longer one was a busy machine, and that passes.
+    round_trip: Option<Duration>,
     suspect_until: Option<Instant>,
     waiting: Arc<Semaphore>,
     fetching: Arc<Semaphore>,
@@ -55,6 +58,7 @@ impl Default for Seen {
     fn default() -> Self {
         Self {
             heard: None,
+            round_trip: None,
             suspect_until: None,
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             fetching: Arc::new(Semaphore::new(FETCHING_MAX)),
@@ -91,16 +95,26 @@ impl Silences {
         seen.suspect_until = None;
     }
 
+    /// The way to a peer and back took so long.
+    pub(super) fn round_trip(&mut self, peer: PeerId, took: Duration) {
+        let shortest = &mut self.peers.entry(peer).or_default().round_trip;
+        *shortest = Some(shortest.map_or(took, |known| known.min(took)));
+    }
+
     /// A question that is answered at once took so long.
     pub(super) fn took(&mut self, time: Duration, now: Instant) {
-        if time >= self.slowest(now) {
+        if self.slowest.is_none() || time >= self.slowest(now) {
             self.slowest = Some((time, now));
         }
     }
 
     fn slowest(&self, now: Instant) -> Duration {
-        let lately = self.slowest.filter(|(_, at)| now - *at < LATELY);
-        lately.map_or(Duration::ZERO, |(time, _)| time)
+        match self.slowest {
+            // Before the first answer nobody knows how long one takes, and everything is done for the first time.
+            None => self.first_answer,
+            Some((time, at)) if now - at < LATELY => time,
+            Some(_) => Duration::ZERO,
+        }
     }
 
     /// The peer did not answer, or would not.
@@ -131,13 +145,29 @@ impl Silences {
         let is_behind = share == 1 && seen.is_some_and(fetching);
         let since = heard.map_or(asked, |heard| heard.max(asked));
         let patience = if self.asked >= CROWD || is_behind {
-            self.longest
+            self.longest / share
         } else {
-            self.first_answer.max(self.slowest(now) * SLOWER)
+            self.patience(seen, share, now)
         };
-        let at = (since + patience / share).min(asked + self.longest);
+        let at = (since + patience).min(asked + self.longest);
         // It is looked at often, because patience may shrink meanwhile.
         (at > now).then(|| at.min(now + self.first_answer))
+    }
+
+    fn patience(&self, seen: Option<&Seen>, share: u32, now: Instant) -> Duration {
+        let way = seen.and_then(|seen| seen.round_trip).unwrap_or_default();
+        (way + self.first_answer / share).max(self.slowest(now) * SLOWER / share)
+    }
+
+    /// Whether a peer that was asked something easy at `asked` stands still, as far as can be told: it is silent, and it is
+    /// not we who hear late, since others are heard.
+    pub(super) fn stands_still(&self, peer: &PeerId, asked: Instant, now: Instant) -> bool {
+        let seen = self.peers.get(peer);
+        let is_heard = |seen: &Seen| seen.heard.is_some_and(|heard| heard >= asked);
+        let others = self.peers.iter().filter(|(other, _)| *other != peer);
+        let hears = self.asked < CROWD || others.into_iter().any(|(_, other)| is_heard(other));
+        let patience = self.patience(seen, 1, now).min(self.longest);
+        !seen.is_some_and(is_heard) && hears && now >= asked + patience
     }
 
     /// The seats in which our requests wait at `peer`.
@@ -178,7 +208,17 @@ mod tests {
         for _ in 0..asked {
             silences.asks();
         }
-        (silences, Instant::now())
+        let now = Instant::now();
+        silences.took(ms(1), now);
+        (silences, now)
+    }
+
+    #[test]
+    fn before_the_first_answer_more_time_is_given() {
+        let silences = Silences::new(&Times::default());
+        let asked = Instant::now();
+        let look = |by| silences.look_again(&peer(1), asked, 1, asked + by);
+        assert!(look(ms(199)).is_some() && look(ms(200)).is_none());
     }
 
     #[test]
@@ -219,9 +259,38 @@ mod tests {
         assert!(still(ms(399)));
         assert!(!still(ms(400)));
         // Not for ever.
-        let asked = asked + ms(1000);
+        let asked = asked + LATELY;
         let at = |by| silences.look_again(&peer(1), asked, 1, asked + by);
         assert_eq!(at(ms(50)), None);
+    }
+
+    #[test]
+    fn a_peer_that_is_far_away_has_the_time_of_the_way() {
+        let (mut silences, asked) = silences(1);
+        silences.round_trip(peer(1), ms(70));
+        // It was busy, and is no further away.
+        silences.round_trip(peer(1), ms(900));
+        let at = |which, share| silences.look_again(&peer(which), asked, share, asked);
+        assert_eq!(at(1, 1), Some(asked + ms(50)), "it is looked at often");
+        let look = |by| silences.look_again(&peer(1), asked, 1, asked + by);
+        assert!(look(ms(119)).is_some() && look(ms(120)).is_none());
+        assert_eq!(at(1, 5), Some(asked + ms(50)));
+        let hedge = |by| silences.look_again(&peer(1), asked, 5, asked + by);
+        assert!(hedge(ms(79)).is_some() && hedge(ms(80)).is_none());
+        assert_eq!(at(2, 5), Some(asked + ms(10)));
+    }
+
+    #[test]
+    fn who_says_nothing_while_others_speak_stands_still() {
+        let (mut silences, asked) = silences(CROWD);
+        let still = |silences: &Silences, by| silences.stands_still(&peer(1), asked, asked + by);
+        // Nobody is heard: perhaps it is we who are slow.
+        assert!(!still(&silences, ms(1000)));
+        silences.heard(peer(2), asked + ms(20));
+        assert!(!still(&silences, ms(49)));
+        assert!(still(&silences, ms(50)));
+        silences.heard(peer(1), asked + ms(60));
+        assert!(!still(&silences, ms(1000)));
     }
 
     #[test]

@@ -219,3 +219,30 @@ async fn an_owner_that_stops_costs_a_lease_at_most_and_then_nothing() {
     land(found, Ended::NotShared);
     assert_eq!(word(&other.await.unwrap()), "not shared");
 }
+
+#[tokio::test]
+async fn who_waits_at_an_owner_that_stops_goes_to_the_next_one_in_time() {
+    let fleet = Runner::fleet(4, &config()).await;
+    let key = owned_by(&fleet, &[3, 0], 0);
+    let holder = fleet[0].client.lookup(key, None).await;
+    assert_eq!(word(&holder), "lease");
+    let [one, two] = [
+        waiting(&fleet[1], key, None).await,
+        waiting(&fleet[2], key, None).await,
+    ];
+    let began = Instant::now();
+    fleet[3].stop();
+    let fetch = async |at: usize, waiter| {
+        let found = found(waiter).await;
+        let word = word(&found);
+        if let Found::Lease(_) = found {
+            fleet[at].client.store(offer(key, b"{}"));
+        }
+        word
+    };
+    let mut words: [_; 2] = tokio::join!(fetch(1, one), fetch(2, two)).into();
+    words.sort_unstable();
+    assert_eq!(words, ["candidate", "lease"]);
+    // Whoever waits to the end learns nothing, and asks GitHub beside everybody else who did.
+    assert!(began.elapsed() < LEASE, "{:?}", began.elapsed());
+}
