@@ -54,7 +54,9 @@ pub(crate) async fn live(
         let mut jobs = Vec::new();
         for runner in 0..scenario.runners {
             let token = github.token(TokenSpec::job(REPOSITORY));
-            github.set_limit(token.bucket(), "core", NO_LIMIT);
+            for resource in ["core", "graphql"] {
+                github.set_limit(token.bucket(), resource, NO_LIMIT);
+            }
             let caching = between == Between::CachePerToken;
             jobs.push(Client::new(daemons.endpoint(runner), &token, caching)?);
         }

@@ -100,7 +100,7 @@ fn main() -> anyhow::Result<ExitCode> {
     // One after the other: whoever waits for a processor waits for a peer in vain.
     for scenario in fleets {
         let lives = [Between::Nothing, Between::Swarm];
-        let [truth, shared] = lives.map(|between| alone(hour::live(&scenario, between, &bar)));
+        let [truth, shared] = lives.map(|between| together(hour::live(&scenario, between, &bar)));
         points.push(Point {
             scenario,
             truth: truth?,
@@ -155,6 +155,14 @@ fn side_by_side<R: Copy + Sync, T: Send>(
         });
     }
     ended.into_iter().collect()
+}
+
+/// The same with all processors, for a row with many daemons.
+fn together<T>(row: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(row)
 }
 
 /// Runs one row on a runtime of its own, which takes everything down with it: sockets, daemons, fake.

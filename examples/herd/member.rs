@@ -116,7 +116,7 @@ impl Member {
 
     /// Waits until it is connected with so many others.
     pub(crate) async fn meets(&self, others: usize) -> anyhow::Result<()> {
-        let mut connected = 0;
+        let (mut connected, mut rest) = (0, String::new());
         let meeting = async {
             // Not all fifty at once, and often.
             let mut ticks = interval(Duration::from_millis(500));
@@ -124,12 +124,18 @@ impl Member {
                 ticks.tick().await;
                 let list = self.look("/peers").await.unwrap_or_default();
                 let peers = list["peers"].as_array().map_or(&[][..], Vec::as_slice);
-                let standing = peers.iter().filter(|peer| peer["standing"] == "connected");
-                connected = standing.count();
+                let (met, others): (Vec<_>, Vec<_>) = peers
+                    .iter()
+                    .partition(|peer| peer["standing"] == "connected");
+                connected = met.len();
+                rest = others.into_iter().map(Value::to_string).collect();
             }
         };
         let met = timeout(PATIENCE, meeting).await.is_ok();
-        ensure!(met, "{connected} of {others} peers are connected");
+        ensure!(
+            met,
+            "{connected} of {others} peers are connected; the others it knows: {rest}"
+        );
         Ok(())
     }
 
