@@ -17,6 +17,7 @@ mod names;
 mod origin;
 mod pools;
 mod proxies;
+mod reach;
 mod retry;
 
 use std::net::SocketAddr;

@@ -55,6 +55,7 @@ pub use contact::Contact;
 pub use event_loop::{EventLoop, start};
 pub use identity::{Identity, NotAnIdentity, Ticket};
 pub use libp2p::{Multiaddr, PeerId};
+pub use listen::PORTS;
 pub use lookup::Lease;
 pub use pool::{BadName, Names, Pool, PoolSecret, WireKey};
 pub use roster::{Coverage, Peer, PeerRow, Roster, Standing};

@@ -8,6 +8,7 @@ mod finish;
 mod gathered;
 mod inputs;
 mod names;
+mod outside;
 mod page;
 mod plan;
 mod put_back;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, Swarm, TransportError};
@@ -11,18 +12,23 @@ use tracing::{debug, info, warn};
 use super::behaviour::Behaviour;
 
 /// The port that firewalls are opened for, and the ones that other daemons of the machine take after it.
-const FIRST: u16 = 9000;
-const LAST: u16 = 9010;
+pub const PORTS: RangeInclusive<u16> = 9000..=9010;
+const FIRST: u16 = *PORTS.start();
 
-/// Listens at `wanted`, or where everybody expects us. What cannot be is said, and everything else goes on: whoever
-/// cannot be reached can still reach others.
+/// Listens at `wanted`, or where everybody expects us; at another port where that is taken. What cannot be is said, and
+/// everything else goes on: whoever cannot be reached can still reach others.
 pub(super) fn listen(swarm: &mut Swarm<Behaviour>, wanted: &[Multiaddr]) {
     for address in wanted {
-        if let Err(error) = listen_at(swarm, address.clone()) {
+        let Err(error) = listen_at(swarm, address.clone()) else {
+            continue;
+        };
+        if listen_at(swarm, at_any_port(address)).is_ok() {
             warn!(
                 %address, %error,
-                "cannot listen for peers here; free the port or choose another one with --p2p-listen"
+                "cannot listen for peers here, so they reach this daemon at another port; choose one with --p2p-listen"
             );
+        } else {
+            warn!(%address, %error, "cannot listen for peers here; choose another address with --p2p-listen");
         }
     }
     if wanted.is_empty() {
@@ -40,7 +46,7 @@ pub(super) fn listen(swarm: &mut Swarm<Behaviour>, wanted: &[Multiaddr]) {
 
 /// The first port that `bind` can have: from 9000 to 9010, else any (0).
 fn choose(mut bind: impl FnMut(u16) -> bool) -> Option<u16> {
-    (FIRST..=LAST).chain([0]).find(|port| bind(*port))
+    PORTS.chain([0]).find(|port| bind(*port))
 }
 
 /// Both transports, on all interfaces. IPv6 is a gift where there is one.
@@ -69,6 +75,16 @@ fn free_port() -> u16 {
     let free = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0));
     free.and_then(|free| free.local_addr())
         .map_or(0, |free| free.port())
+}
+
+/// The same interface and transport, with a port of the system's choice.
+fn at_any_port(address: &Multiaddr) -> Multiaddr {
+    let parts = address.iter().map(|part| match part {
+        Protocol::Tcp(_) => Protocol::Tcp(0),
+        Protocol::Udp(_) => Protocol::Udp(0),
+        part => part,
+    });
+    parts.collect()
 }
 
 fn tcp(ip: &Multiaddr, port: u16) -> Multiaddr {

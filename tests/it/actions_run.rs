@@ -11,10 +11,12 @@ mod steps;
 
 use std::path::{Path, PathBuf};
 
+use ghswarm_lab::actions_cache::Claims;
 use ghswarm_lab::{Token, TokenSpec};
 
 use crate::hosts::network::{Github, Network};
-use runner::{Runner, eventually, network};
+use package::Release;
+use runner::{REPOSITORY_ID, Runner, eventually, network};
 use steps::{ask, finish, run, setup, uses};
 
 /// A public repository that the fake has.
@@ -114,6 +116,33 @@ async fn steps_of_a_job_share_what_each_has_asked_for() {
         counted > 15,
         "gh, octokit and PyGithub have asked: {counted}"
     );
+}
+
+/// With `--nocapture` it says how long the steps took.
+#[tokio::test]
+async fn a_warm_tool_cache_needs_no_archive() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let service = stage.network.cache_service();
+    let token = service.fake.token(&Claims::main(REPOSITORY_ID));
+    let release = Release::make();
+    let stage = stage.with(|runner| {
+        let tools = runner.path("tools").display().to_string();
+        let runner = release.on(runner).fact("RUNNER_TOOL_CACHE", &tools);
+        runner.cache_service(&service.fake.url(), &token)
+    });
+    let steps = [setup(&[]), finish(&[])].concat();
+    let cold = stage.runner.run(&steps).await;
+    cold.is_green().tells_nothing();
+    // There is none any more.
+    let stage = stage.with(|runner| runner.with("GHSWARM_INSTALL_FILE", ""));
+    let warm = stage.runner.run(&steps).await;
+    warm.is_green().tells_nothing();
+    assert!(warm.summary().contains("ghswarm"), "{}", warm.log());
+    for (step, took) in warm.times() {
+        println!("{took:8.2?} {step}");
+    }
 }
 
 #[tokio::test]

@@ -10,10 +10,11 @@ use serde::Deserialize;
 
 use super::super::context::Context;
 use super::super::{join, launch, logging, variables};
-use super::{Inputs, Told, exported, names, records, snapshot};
+use super::{Inputs, Told, exported, names, outside, records, snapshot};
 use crate::config::{Directories, Owner, Settings, env};
 use crate::daemon::{Living, Ready, report_of};
 use crate::runner::Job;
+use crate::swarm::Multiaddr;
 
 /// What the job gets.
 struct Up {
@@ -82,8 +83,21 @@ async fn up(
             told.fault(format!("nothing will be carried to later jobs: {error}"));
         }
     }
-    if inputs.meets_peers() && up.ready.peer_id.is_some() {
-        meet(&mut up, running.started, job, context, told).await;
+    let meeting = async {
+        if inputs.meets_peers() && up.ready.peer_id.is_some() {
+            meet(&mut up, running.started, &settings, job, context, told).await;
+        }
+    };
+    let looking = async {
+        // Who joins a daemon was told when it started.
+        if running.started {
+            outside::github(&settings).await
+        } else {
+            None
+        }
+    };
+    if let ((), Some(fault)) = tokio::join!(meeting, looking) {
+        told.fault(fault);
     }
     Ok(up)
 }
@@ -131,7 +145,14 @@ async fn of_this_job(
 }
 
 /// Takes in what was restored, and leaves our record. Without either the daemon is alone, which is said once.
-async fn meet(up: &mut Up, started: bool, job: &Job, context: &Context<'_>, told: &mut Told) {
+async fn meet(
+    up: &mut Up,
+    started: bool,
+    settings: &Settings,
+    job: &Job,
+    context: &Context<'_>,
+    told: &mut Told,
+) {
     let Some(socket) = up.ready.socket.clone() else {
         return;
     };
@@ -166,6 +187,11 @@ async fn meet(up: &mut Up, started: bool, job: &Job, context: &Context<'_>, told
         Ok(list) => {
             up.peers = list.peers.len();
             told.detail(format!("pool: {}", list.pool));
+            if let Some(fault) = outside::port(&settings.p2p_listen, &list.multiaddrs)
+                && started
+            {
+                told.fault(fault);
+            }
             for address in &list.multiaddrs {
                 told.detail(format!("peers reach it at: {address}"));
             }
@@ -181,7 +207,7 @@ async fn meet(up: &mut Up, started: bool, job: &Job, context: &Context<'_>, told
 #[derive(Deserialize)]
 struct List {
     pool: String,
-    multiaddrs: Vec<String>,
+    multiaddrs: Vec<Multiaddr>,
     peers: Vec<Peer>,
 }
 

@@ -6,7 +6,8 @@ if (!cache.isFeatureAvailable()) {
 } else {
   try {
     const more = core.getMultilineInput("restore-keys");
-    const matched = await cache.restoreCache(paths(), key(), more, {}, crossOs());
+    const lookupOnly = core.getInput("lookup-only") === "true";
+    const matched = await cache.restoreCache(paths(), key(), more, { lookupOnly }, crossOs());
     core.setOutput("cache-primary-key", key());
     if (matched) {
       core.setOutput("cache-hit", String(matched === key()));

@@ -1,5 +1,7 @@
 //! What a job left behind: its end, and each line that act wrote about it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// A job that is over.
@@ -98,6 +100,16 @@ impl Job {
         };
         let raw = self.lines.iter().map(|line| text(&line["raw"]).trim());
         raw.filter(annotation).map(str::to_owned).collect()
+    }
+
+    /// How long each step took, by its id in its action.
+    pub(super) fn times(&self) -> Vec<(String, Duration)> {
+        let ends = self.lines.iter().filter(|line| line["stage"] == "Main");
+        let times = ends.filter_map(|line| {
+            let took = line["executionTime"].as_u64()?;
+            Some((line["stepID"].to_string(), Duration::from_nanos(took)))
+        });
+        times.collect()
     }
 
     /// What the steps' summaries say.

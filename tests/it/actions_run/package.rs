@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::runner::Runner;
+use crate::needs;
 
 /// What the installer looks for on this machine.
 pub(super) const TARGET: &str = if cfg!(target_arch = "aarch64") {
@@ -12,6 +13,12 @@ pub(super) const TARGET: &str = if cfg!(target_arch = "aarch64") {
 } else {
     "x86_64-unknown-linux-musl"
 };
+
+/// The program under test, or the one that `GHSWARM_ACTIONS_PROGRAM` names: that of a release, say.
+pub(super) fn program() -> PathBuf {
+    let named = needs::environment("GHSWARM_ACTIONS_PROGRAM");
+    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_ghswarm").into())
+}
 
 /// The files of a release.
 pub(super) struct Release {
@@ -23,7 +30,7 @@ impl Release {
     pub(super) fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("ghswarm");
-        fs::copy(env!("CARGO_BIN_EXE_ghswarm"), &program).unwrap();
+        fs::copy(self::program(), &program).unwrap();
         // What is for debuggers is most of a development build, and takes seconds to pack. Without `strip` it does.
         let _ = Command::new("strip").arg(&program).status();
         let out = folder.path().join("out");

@@ -20,6 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{interval, timeout};
 
 use super::log::Job;
+use super::package::program;
 use super::steps::{ACTION, COMMIT, quoted};
 use crate::hosts::network::{GITHUB, Network};
 use crate::needs;
@@ -83,7 +84,7 @@ impl Runner {
         runner
             .cache_service("", "")
             .with("GHSWARM_ORIGIN", &format!("http://{GITHUB}"))
-            .with("GHSWARM_INSTALL_FILE", env!("CARGO_BIN_EXE_ghswarm"))
+            .with("GHSWARM_INSTALL_FILE", &program().display().to_string())
             .with("CLIENTS", clients.to_str().unwrap())
             .with("SCRIPTS", source.join("tests/actions").to_str().unwrap())
             .fact("GITHUB_REPOSITORY", repository)

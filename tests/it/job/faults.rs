@@ -90,7 +90,12 @@ async fn a_port_for_peers_that_is_taken() {
     let port = taken.local_addr().unwrap().port();
     let address = format!("/ip4/127.0.0.1/tcp/{port}");
     let stage = Stage::new().await.with("GHSWARM_P2P_LISTEN", &address);
-    meets(stage, &start(), Left::Less, "other runners will not find");
+    meets(
+        stage,
+        &start(),
+        Left::Less,
+        &format!("port {port} is taken"),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,12 +136,16 @@ async fn a_daemon_of_another_job_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_network_the_start_is_as_always() {
+async fn a_github_that_is_not_reached() {
     let stage = Stage::new()
         .await
         .with("GHSWARM_ORIGIN", "http://127.0.0.1:1");
-    let mut stage = stage;
-    stage.start();
+    meets(
+        stage,
+        &start(),
+        Left::Less,
+        "GitHub is not reached at 127.0.0.1",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
