@@ -3,5 +3,6 @@
 mod left;
 mod numbers;
 mod pass;
+mod read;
 mod shared;
 mod stage;

@@ -155,9 +155,18 @@ fn skeleton(page: &str) -> Vec<String> {
 
 #[test]
 fn the_page_is_the_one_that_was_looked_at() {
-    let page = page(&busy(""));
-    let seen = include_str!("../../../tests/data/summary/page.md");
-    assert_eq!(page, seen, "\n{page}");
+    // The second one is what `tests/it/summary/read.rs` has GitHub's own parser look at.
+    let seen = [
+        ("", include_str!("../../../tests/data/summary/page.md")),
+        (
+            HOSTILE,
+            include_str!("../../../tests/data/summary/hostile.md"),
+        ),
+    ];
+    for (word, seen) in seen {
+        let page = page(&busy(word));
+        assert_eq!(page, seen, "\n{page}");
+    }
 }
 
 #[test]
