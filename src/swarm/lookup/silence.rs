@@ -20,6 +20,8 @@ use crate::swarm::config::Times;
 const SUSPECT: Duration = Duration::from_secs(5);
 /// An answer may take so many times as long as the slowest one lately.
 const SLOWER: u32 = 4;
+/// The longest way that is added to a silence: round the world. A peer could answer pings as late as it liked.
+const FARTHEST: Duration = Duration::from_millis(400);
 /// How long "lately" is: jobs come in bursts, and one that begins after a pause finds the same machines.
 const LATELY: Duration = Duration::from_secs(10);
 /// So many open questions at once are not the fault of those who were asked. Where it is (all others have stopped), the
@@ -156,6 +158,7 @@ impl Silences {
 
     fn patience(&self, seen: Option<&Seen>, share: u32, now: Instant) -> Duration {
         let way = seen.and_then(|seen| seen.round_trip).unwrap_or_default();
+        let way = way.min(FARTHEST);
         (way + self.first_answer / share).max(self.slowest(now) * SLOWER / share)
     }
 
@@ -278,6 +281,9 @@ mod tests {
         let hedge = |by| silences.look_again(&peer(1), asked, 5, asked + by);
         assert!(hedge(ms(79)).is_some() && hedge(ms(80)).is_none());
         assert_eq!(at(2, 5), Some(asked + ms(10)));
+        silences.round_trip(peer(3), ms(5_000));
+        let look = |by| silences.look_again(&peer(3), asked, 1, asked + by);
+        assert!(look(ms(449)).is_some() && look(ms(450)).is_none());
     }
 
     #[test]
