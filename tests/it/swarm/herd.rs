@@ -38,6 +38,15 @@ async fn found(task: JoinHandle<Found>) -> Found {
     found.expect("no lookup is longer than a lease").unwrap()
 }
 
+/// What a waiter was told. With the lease it asks GitHub, and the owners know.
+async fn fetches(runner: &Runner, key: Key, waiter: JoinHandle<Found>) -> &'static str {
+    let found = found(waiter).await;
+    if let Found::Lease(_) = found {
+        runner.client.store(offer(key, b"{}"));
+    }
+    word(&found)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_ten_runners_that_miss_twenty_entries_together_one_asks_for_each() {
     let mut config = config();
@@ -169,17 +178,9 @@ async fn an_owner_that_is_killed_costs_a_lease_at_most() {
     ];
     fleet.pop().unwrap().kill().await;
     let began = Instant::now();
-    let fetch = async |at: usize, waiter| {
-        let found = found(waiter).await;
-        let word = word(&found);
-        if let Found::Lease(_) = found {
-            // It asks GitHub, and the next owner knows.
-            fleet[at].client.store(offer(key, b"{}"));
-        }
-        word
-    };
     let [one, two] = waiters;
-    let mut words: [_; 2] = tokio::join!(fetch(1, one), fetch(2, two)).into();
+    let mut words: [_; 2] =
+        tokio::join!(fetches(&fleet[1], key, one), fetches(&fleet[2], key, two)).into();
     words.sort_unstable();
     assert_eq!(words, ["candidate", "lease"]);
     assert!(began.elapsed() < LEASE + NOISE, "{:?}", began.elapsed());
@@ -232,15 +233,8 @@ async fn who_waits_at_an_owner_that_stops_goes_to_the_next_one_in_time() {
     ];
     let began = Instant::now();
     fleet[3].stop();
-    let fetch = async |at: usize, waiter| {
-        let found = found(waiter).await;
-        let word = word(&found);
-        if let Found::Lease(_) = found {
-            fleet[at].client.store(offer(key, b"{}"));
-        }
-        word
-    };
-    let mut words: [_; 2] = tokio::join!(fetch(1, one), fetch(2, two)).into();
+    let mut words: [_; 2] =
+        tokio::join!(fetches(&fleet[1], key, one), fetches(&fleet[2], key, two)).into();
     words.sort_unstable();
     assert_eq!(words, ["candidate", "lease"]);
     // Whoever waits to the end learns nothing, and asks GitHub beside everybody else who did.
