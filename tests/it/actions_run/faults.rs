@@ -189,6 +189,12 @@ async fn a_cache_service_that_is_down_fails_who_is_strict() {
 }
 
 #[tokio::test]
+async fn a_cache_service_that_takes_no_more_fails_who_is_strict() {
+    let limited = Some(Trouble::RateLimited(60));
+    with_service_and_strict(limited, Claims::main(REPOSITORY_ID)).await;
+}
+
+#[tokio::test]
 async fn a_cache_that_may_only_be_read_fails_who_is_strict() {
     let reader = Claims::new(REPOSITORY_ID).reads("refs/heads/main");
     with_service_and_strict(None, reader).await;
