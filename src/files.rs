@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -164,6 +164,13 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+}
+
+impl Lock {
+    /// Holds it until this process ends, whatever is dropped before: who waits for it waits for that end.
+    pub fn until_exit(self) {
+        let _ = self.file.into_raw_fd();
+    }
 }
 
 /// Whoever inherits the descriptor holds the lock, too.
@@ -455,8 +462,10 @@ mod tests {
         let held = lock(&path).unwrap();
         assert!(matches!(lock(&path), Err(Error::Locked(_))));
         drop(held);
-        let _again = lock(&path).unwrap();
+        let again = lock(&path).unwrap();
         assert_eq!(mode(&path), 0o600);
+        again.until_exit();
+        assert!(matches!(lock(&path), Err(Error::Locked(_))));
     }
 
     fn sixteen_at_once(path: &Path) -> Vec<Kept> {

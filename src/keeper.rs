@@ -135,6 +135,8 @@ impl Keeper {
                 let _ = std::fs::remove_dir(folder);
             }
         }
+        // `stop` takes us for ended as soon as it is free, and a job for left without a process of ours.
+        self.lock.until_exit();
         kept
     }
 
