@@ -10,15 +10,18 @@ pub(super) struct Job {
     lines: Vec<Value>,
     /// What is not of act's own form.
     rest: String,
+    /// What steps in `sh` printed, all of it.
+    kept: String,
 }
 
 impl Job {
-    /// From what `act --json` printed.
-    pub(super) fn read(green: bool, output: &[u8]) -> Self {
+    /// From what `act --json` printed, and what its steps in `sh` did.
+    pub(super) fn read(green: bool, output: &[u8], kept: &[u8]) -> Self {
         let mut job = Self {
             green,
             lines: Vec::new(),
             rest: String::new(),
+            kept: String::from_utf8_lossy(kept).into_owned(),
         };
         for line in String::from_utf8_lossy(output).lines() {
             match serde_json::from_str(line) {
@@ -79,27 +82,13 @@ impl Job {
 
     /// Our annotations, as the steps wrote them.
     pub(super) fn annotations(&self) -> Vec<String> {
-        self.annotations_where(|head| head.ends_with(" title=ghswarm"))
+        annotations(self.kept.lines(), |head| head.ends_with(" title=ghswarm"))
     }
 
     /// The annotations of other actions, which have no title, or another one.
     pub(super) fn annotations_of_others(&self) -> Vec<String> {
-        self.annotations_where(|head| !head.ends_with(" title=ghswarm"))
-    }
-
-    /// Those whose command and properties are such. act takes a text's own `::` for their end; the runner takes the
-    /// first one, and so does this.
-    fn annotations_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        let annotation = |line: &&str| {
-            let head = line
-                .strip_prefix("::")
-                .and_then(|line| line.split("::").next());
-            let kinds = ["notice", "warning", "error"];
-            let is_one = |head: &str| kinds.contains(&head.split(' ').next().unwrap_or_default());
-            head.is_some_and(|head| is_one(head) && wanted(head))
-        };
-        let raw = self.lines.iter().map(|line| text(&line["raw"]).trim());
-        raw.filter(annotation).map(str::to_owned).collect()
+        let raw = self.lines.iter().map(|line| text(&line["raw"]));
+        annotations(raw, |head| !head.ends_with(" title=ghswarm"))
     }
 
     /// How long each step took, by its id in its action.
@@ -132,8 +121,30 @@ impl Job {
     pub(super) fn log(&self) -> String {
         let lines = self.lines.iter();
         let lines: Vec<_> = lines.map(|line| text(&line["msg"]).trim_end()).collect();
-        format!("{}{}", self.rest, lines.join("\n"))
+        let act = lines.join("\n");
+        format!(
+            "{}{act}\nWhat steps in sh printed:\n{}",
+            self.rest, self.kept
+        )
     }
+}
+
+/// Those of `lines` whose command and properties are such. act takes a text's own `::` for their end; the runner takes
+/// the first one, and so does this.
+fn annotations<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let annotation = |line: &&str| {
+        let head = line
+            .strip_prefix("::")
+            .and_then(|line| line.split("::").next());
+        let kinds = ["notice", "warning", "error"];
+        let is_one = |head: &str| kinds.contains(&head.split(' ').next().unwrap_or_default());
+        head.is_some_and(|head| is_one(head) && wanted(head))
+    };
+    let found = lines.map(str::trim).filter(annotation);
+    found.map(str::to_owned).collect()
 }
 
 fn text(value: &Value) -> &str {

@@ -1,12 +1,13 @@
 //! A self-hosted runner: `act` on a host of a network, with the files of our actions as they stand in the repository.
 //!
 //! `act` does what the runner does with composite and node actions, outputs, variables and summaries. What it does
-//! not do is done here: it kills no process that a job leaves, and the token of the cache service would be in every
-//! step's environment; so that stays in a file of the action that stands in for the official one.
+//! not do is done here: it kills no process that a job leaves, the token of the cache service would be in every
+//! step's environment, so that stays in a file of the action that stands in for the official one, and what a step
+//! that fails wrote last is lost if act has not read it when the step ends, so a [`SHELL`] of ours keeps it.
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -29,6 +30,17 @@ use crate::needs;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The number of the repositories of all stories: one store of records.
 pub(super) const REPOSITORY_ID: u64 = 424_242;
+
+/// The `sh` of composite steps: it writes down what they print. Scripts that such a step calls have the system's.
+const SHELL: &str = r#"#!/bin/sh
+[ "$1" = -e ] || exec /bin/sh "$@"
+kept=$(dirname "$0")/../said
+/bin/sh "$@" >"$kept.now" 2>&1
+code=$?
+cat "$kept.now" >>"$kept"
+cat "$kept.now"
+exit $code
+"#;
 
 /// The file of a runner with what happened, if a story wants to say.
 pub(super) const EVENT: &str = "event.json";
@@ -62,9 +74,12 @@ impl Runner {
     /// program under test is installed as it stands.
     pub(super) fn new(network: &Network, number: usize, repository: &str, token: &Token) -> Self {
         let room = tempfile::tempdir().unwrap();
-        for folder in ["home", "tmp", "checkout/.github/workflows"] {
+        for folder in ["home", "tmp", "checkout/.github/workflows", "bin"] {
             fs::create_dir_all(room.path().join(folder)).unwrap();
         }
+        let shell = room.path().join("bin/sh");
+        write_atomic(&shell, SHELL.as_bytes()).unwrap();
+        fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
         for part in ["action.yml", "actions", "dist"] {
             copy(&source.join(part), &room.path().join("action").join(part));
@@ -137,10 +152,21 @@ impl Runner {
         // Not a pipe: nobody reads while the story waits for something else.
         let log = self.path("log");
         let output = fs::File::create(&log).unwrap();
+        let said = self.path("said");
+        fs::File::create(&said).unwrap();
+        let path = format!("{}:{}", self.path("bin").display(), needs::path().display());
         let mut command = Command::new(needs::program("ip").unwrap());
         let shell = format!("set -e\n{}\nexec \"$@\"", self.prepare);
         command
-            .args(["netns", "exec", &self.namespace, "sh", "-c", &shell, "sh"])
+            .args([
+                "netns",
+                "exec",
+                &self.namespace,
+                "/bin/sh",
+                "-c",
+                &shell,
+                "sh",
+            ])
             .arg(needs::act().unwrap())
             .args(["push", "--json", "--pull=false", "--no-cache-server"])
             .args(["--platform", "ubuntu-latest=-self-hosted", "--secret-file"])
@@ -155,7 +181,7 @@ impl Runner {
         }
         command
             .env_clear()
-            .env("PATH", needs::path())
+            .env("PATH", path)
             .env("HOME", self.path("home"))
             .env("TMPDIR", self.path("tmp"))
             .current_dir(self.path("checkout"))
@@ -164,7 +190,7 @@ impl Runner {
             .stderr(output)
             .kill_on_drop(true);
         let act = command.spawn().unwrap();
-        Running { act, log }
+        Running { act, log, said }
     }
 
     /// Commits the workflow, without which act has nothing to run.
@@ -249,6 +275,7 @@ impl Drop for Runner {
 pub(super) struct Running {
     act: Child,
     log: PathBuf,
+    said: PathBuf,
 }
 
 impl Running {
@@ -256,9 +283,14 @@ impl Running {
     pub(super) async fn end(mut self) -> Job {
         let ended = timeout(PATIENCE, self.act.wait()).await;
         let green = matches!(&ended, Ok(Ok(status)) if status.success());
-        let job = Job::read(green, &fs::read(&self.log).unwrap());
+        let job = self.job(green);
         assert!(ended.is_ok(), "no end within {PATIENCE:?}: {}", job.log());
         job
+    }
+
+    fn job(&self, green: bool) -> Job {
+        let said = fs::read(&self.said).unwrap();
+        Job::read(green, &fs::read(&self.log).unwrap(), &said)
     }
 
     /// Waits until it reads from `gate`. The job goes on when what is returned is dropped.
@@ -270,7 +302,7 @@ impl Running {
         if let Some(held) = held.await {
             return held;
         }
-        let job = Job::read(false, &fs::read(&self.log).unwrap());
+        let job = self.job(false);
         panic!("it ended before the gate: {}", job.log());
     }
 }
