@@ -22,7 +22,7 @@ const SUSPECT: Duration = Duration::from_secs(5);
 const SLOWER: u32 = 4;
 /// The longest way that is added to a silence: round the world. A peer could answer pings as late as it liked.
 const FARTHEST: Duration = Duration::from_millis(400);
-/// How long "lately" is: jobs come in bursts, and one that begins after a pause finds the same machines.
+/// How long "lately" is at most: jobs come in bursts, and one that begins after a pause finds the same machines.
 const LATELY: Duration = Duration::from_secs(10);
 /// So many open questions at once are not the fault of those who were asked. Where it is (all others have stopped), the
 /// first burst waits for as long as a lease, and then nobody is asked.
@@ -41,8 +41,8 @@ pub(super) struct Silences {
     first_answer: Duration,
     longest: Duration,
     asked: u32,
-    /// The slowest answer lately: how long it took, and when it came.
-    slowest: Option<(Duration, Instant)>,
+    /// `None`: there has been no answer yet.
+    slowest: Option<Slowest>,
     peers: HashMap<PeerId, Seen>,
 }
 
@@ -54,6 +54,35 @@ struct Seen {
     suspect_until: Option<Instant>,
     waiting: Arc<Semaphore>,
     fetching: Arc<Semaphore>,
+}
+
+/// How long answers took at most, in two halves of [`LATELY`]: the one that passes, and the one before. So the
+/// slowest of a steady stream is never forgotten all at once.
+#[derive(Debug, Clone, Copy)]
+struct Slowest {
+    began: Instant,
+    half: Duration,
+    half_before: Duration,
+}
+
+impl Slowest {
+    /// As it is at `now`, when no answer has come since.
+    fn at(self, now: Instant) -> Self {
+        let half = LATELY / 2;
+        match now.saturating_duration_since(self.began) {
+            passed if passed < half => self,
+            passed if passed < LATELY => Self {
+                began: self.began + half,
+                half: Duration::ZERO,
+                half_before: self.half,
+            },
+            _ => Self {
+                began: now,
+                half: Duration::ZERO,
+                half_before: Duration::ZERO,
+            },
+        }
+    }
 }
 
 impl Default for Seen {
@@ -105,18 +134,24 @@ impl Silences {
 
     /// A question that is answered at once took so long.
     pub(super) fn took(&mut self, time: Duration, now: Instant) {
-        if self.slowest.is_none() || time >= self.slowest(now) {
-            self.slowest = Some((time, now));
-        }
+        let none = Slowest {
+            began: now,
+            half: Duration::ZERO,
+            half_before: Duration::ZERO,
+        };
+        let mut slowest = self.slowest.map_or(none, |slowest| slowest.at(now));
+        slowest.half = slowest.half.max(time);
+        self.slowest = Some(slowest);
     }
 
     fn slowest(&self, now: Instant) -> Duration {
-        match self.slowest {
-            // Before the first answer nobody knows how long one takes, and everything is done for the first time.
-            None => self.first_answer,
-            Some((time, at)) if now - at < LATELY => time,
-            Some(_) => Duration::ZERO,
-        }
+        // Before the first answer nobody knows how long one takes, and everything is done for the first time.
+        self.slowest.map_or(self.first_answer, |slowest| {
+            let Slowest {
+                half, half_before, ..
+            } = slowest.at(now);
+            half.max(half_before)
+        })
     }
 
     /// The peer did not answer, or would not.
@@ -265,6 +300,17 @@ mod tests {
         let asked = asked + LATELY;
         let at = |by| silences.look_again(&peer(1), asked, 1, asked + by);
         assert_eq!(at(ms(50)), None);
+    }
+
+    #[test]
+    fn a_stream_of_slow_answers_is_never_forgotten() {
+        let (mut silences, asked) = silences(1);
+        for second in 0..60 {
+            let now = asked + Duration::from_secs(second);
+            silences.took(ms(if second % 4 == 0 { 100 } else { 1 }), now);
+            let still = silences.look_again(&peer(1), now, 1, now + ms(399));
+            assert!(still.is_some(), "after {second} s");
+        }
     }
 
     #[test]
