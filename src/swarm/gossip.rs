@@ -10,6 +10,7 @@ mod message;
 mod pace;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,22 +38,20 @@ use crate::seal::NONCE;
 use judge::{Author, Verdict};
 use message::Word;
 use pace::Pace;
+use waiting::Waiting;
 
 pub(super) use behaviour::{behaviour, topic};
+pub(super) use waiting::Turn;
 
-/// Announcements wait so long for others to travel with.
-const TOGETHER: Duration = Duration::from_millis(10);
 /// Holders that are asked, beside the owners. A further one announces nothing: in a fleet everybody comes to hold
 /// everything, and each announcement costs every member a signature for each of its neighbours.
 const HOLDERS: usize = 2;
-/// Announcements that wait. Beyond it they are not made.
-const WAITING_MAX: usize = 1_024;
 
 /// What was heard and what is about to be said.
 #[derive(Debug, Default)]
 pub(super) struct Gossip {
     announced: Mutex<Announced>,
-    waiting: Mutex<Vec<(WireKey, Digest)>>,
+    waiting: Mutex<Waiting>,
     pace: Mutex<Pace>,
     wake: Notify,
 }
@@ -66,18 +65,23 @@ impl Gossip {
     }
 }
 
-/// We hold `key`: everybody will hear of it in a moment, if everybody may have it.
-pub(super) fn announce(shared: &Shared, key: WireKey, digest: Digest, audience: Audience) {
+/// We hold `key`: everybody will hear of it when it is our `turn`, if everybody may have it.
+pub(super) fn announce(
+    shared: &Shared,
+    key: WireKey,
+    digest: Digest,
+    audience: Audience,
+    turn: Turn,
+) {
     if shared.roster.borrow().peers.is_empty() || !coverage(shared).covers(audience) {
         return;
     }
-    let mut waiting = locked(&shared.gossip.waiting);
-    if waiting.len() >= WAITING_MAX {
-        drop(waiting);
-        return shared.count("announcement-dropped");
+    // Without random bytes everybody speaks at the same time, as without turns.
+    let chance = getrandom::u32().unwrap_or(0);
+    let due = Instant::now() + turn.wait(chance);
+    if !locked(&shared.gossip.waiting).add(key, digest, due) {
+        shared.count("announcement-dropped");
     }
-    waiting.push((key, digest));
-    drop(waiting);
     shared.gossip.wake.notify_one();
 }
 
@@ -138,15 +142,19 @@ pub(super) fn budget(
     }
 }
 
-/// Sends announcements together, until it is dropped.
+/// Makes announcements when they are due, until it is dropped.
 pub(super) async fn keep(shared: Arc<Shared>) {
     loop {
-        shared.gossip.wake.notified().await;
-        tokio::time::sleep(TOGETHER).await;
-        let mut waiting = std::mem::take(&mut *locked(&shared.gossip.waiting));
-        let announced = locked(&shared.gossip.announced);
+        let due = locked(&shared.gossip.waiting).due();
+        tokio::select! {
+            biased;
+            () = at(due) => {}
+            () = shared.gossip.wake.notified() => continue,
+        }
         let now = Instant::now();
-        waiting.retain(|(key, digest)| {
+        let mut due = locked(&shared.gossip.waiting).take(now);
+        let announced = locked(&shared.gossip.announced);
+        due.retain(|(key, digest)| {
             let holders = announced.holders(key, now);
             let same = holders.iter().filter(|holder| holder.digest == *digest);
             let helps = same.count() < HOLDERS;
@@ -156,9 +164,17 @@ pub(super) async fn keep(shared: Arc<Shared>) {
             helps
         });
         drop(announced);
-        for some in waiting.chunks(message::ANNOUNCED_MAX) {
+        for some in due.chunks(message::ANNOUNCED_MAX) {
             say(&shared, &Word::Announced(some.to_vec()));
         }
+    }
+}
+
+/// Waits until then, or for ever.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::client::Source;
 use super::desk::Handed;
-use super::gossip;
+use super::gossip::{self, Turn};
 use super::lookup::{Holding, Over};
 use super::pool::WireKey;
 use super::ring;
@@ -66,7 +66,7 @@ pub(super) fn confirmed(shared: &Arc<Shared>, offer: Offer, by: PeerId) {
         return store(shared, offer);
     }
     shared.count("offer-spared");
-    gossip::announce(shared, name, offer.digest(), offer.audience);
+    gossip::announce(shared, name, offer.digest(), offer.audience, Turn::InTurn);
 }
 
 /// Gives `offer` to the owners of its key, and to those who wait for it at our own desk.
@@ -102,7 +102,8 @@ pub(super) fn store(shared: &Arc<Shared>, offer: Offer) {
     let source = Source::now(us, false, offer.age);
     let handed = Arc::new(Handed { offer, source });
     shared.desk.stored(&name, us, digest, &handed);
-    gossip::announce(shared, name, digest, handed.offer.audience);
+    let audience = handed.offer.audience;
+    gossip::announce(shared, name, digest, audience, Turn::AtOnce);
     if owners.is_empty() {
         return end(holding, Ended::NotShared);
     }

@@ -285,9 +285,13 @@ impl Inner {
         })
     }
 
-    /// Tells peers what is left of a budget.
+    /// Tells peers what is left of a budget that is nearly used up. Of any other there is nothing to do for them, and each
+    /// word to everybody costs every member a signature for each of its neighbours.
     pub(super) fn share_budget(&self, rate: &RateHeaders, now: Timestamp) {
         let Some(peers) = &self.peers else { return };
+        if !self.gate.is_scarce(rate.limit, rate.remaining) {
+            return;
+        }
         let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let (remaining, limit) = (number(rate.remaining), number(rate.limit));
         let identity = budgets::identity(rate);

@@ -33,9 +33,10 @@ pub(in crate::swarm) fn behaviour(keypair: &Keypair, names: &Names) -> Result<Be
         // what a peer did not hear it is told by its neighbours. Those are few, since each copy costs the
         // check of a signature.
         .flood_publish(true)
-        .mesh_n(4)
-        .mesh_n_low(3)
-        .mesh_n_high(6)
+        .mesh_n(3)
+        .mesh_n_low(2)
+        .mesh_n_high(4)
+        .mesh_outbound_min(1)
         .heartbeat_initial_delay(Duration::from_millis(500))
         .duplicate_cache_time(Duration::from_mins(2))
         .connection_handler_queue_len(QUEUE)

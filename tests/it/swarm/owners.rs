@@ -91,6 +91,34 @@ async fn two_announce_that_they_hold_an_entry_and_the_others_need_not() {
     assert_eq!(fleet[3].counted("announcement-spared"), before);
 }
 
+/// Takes seconds: those who come to hold an entry in the same moment take turns to say so, over five seconds. Gossip
+/// promises nothing about the first message, so that there is a second entry, and a third.
+#[tokio::test]
+async fn most_of_those_who_were_brought_an_entry_need_not_announce_it() {
+    let fleet = Runner::fleet(8, &config()).await;
+    let spared = || -> u64 {
+        let spared = |runner: &Runner| runner.counted("announcement-spared");
+        fleet.iter().map(spared).sum()
+    };
+    for turn in 0..3 {
+        let entry = offer(owned_by(&fleet, &[0, 1], turn * 100_000), b"{}");
+        let before = spared();
+        for runner in &fleet[2..] {
+            let source = Source::now(fleet[0].id(), false, Duration::ZERO);
+            runner.client.confirmed(entry.clone(), source);
+        }
+        let half_are = async {
+            while spared() < before + 3 {
+                moment().await;
+            }
+        };
+        if timeout(Duration::from_secs(7), half_are).await.is_ok() {
+            return;
+        }
+    }
+    panic!("they all announce it: {} were spared", spared());
+}
+
 #[tokio::test]
 async fn a_late_joiner_finds_what_was_stored_before_it_came() {
     let mut fleet = Runner::fleet(3, &config()).await;
