@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use libp2p::core::upgrade::Version;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
@@ -93,7 +94,13 @@ pub(super) fn swarm(
         .map_err(|error| unmade("name resolution", &error))?
         .with_behaviour(|_| behaviour)
         .map_err(|error| Unmade(error.to_string()))?
-        .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(IDLE))
+        .with_swarm_config(|swarm| {
+            // A question travels together with the name of its protocol, so that the way there and back is gone once
+            // and not twice. What is sent is the same, and who does not know the protocol says so instead of an answer.
+            swarm
+                .with_substream_upgrade_protocol_override(Version::V1Lazy)
+                .with_idle_connection_timeout(IDLE)
+        })
         .build();
     Ok(swarm)
 }
