@@ -256,6 +256,7 @@ impl Tiered {
     pub fn peer_budget(&self, name: [u8; 16], remaining: u32, limit: u32, reset_in: Duration) {
         let inner = &self.0;
         let Some(peers) = &inner.peers else { return };
+        inner.stats.reason(Reason::Budget.name());
         let now = inner.clock.now();
         let is_scarce = inner.gate.is_scarce(limit.into(), remaining.into());
         peers

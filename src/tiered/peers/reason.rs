@@ -45,6 +45,8 @@ pub(in crate::tiered) enum Reason {
     Wrote,
     /// An entry that is asked for often was given to everybody.
     Pushed,
+    /// A peer said what is left of a budget.
+    Budget,
 }
 
 impl Reason {
@@ -80,6 +82,7 @@ impl Reason {
             Self::NotHeld => "peer-not-held",
             Self::Wrote => "peer-wrote",
             Self::Pushed => "peer-pushed",
+            Self::Budget => "peer-budget",
         }
     }
 }
